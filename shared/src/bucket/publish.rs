@@ -1,0 +1,133 @@
+//! Publishing a large object together with a manifest, so that readers never take half of it for the whole: the manifest is first
+//! written as a claim, the object follows, and last the manifest says what was published. A reader goes by manifests only.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{Bucket, Error, Key, Put, Version};
+
+/// What stands in a manifest object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Manifest<C> {
+    /// Somebody is uploading the object.
+    Uploading {
+        /// Who, as [`crate::settings::Env::run_name`] says.
+        run: String,
+        /// Since when.
+        since: Timestamp,
+    },
+    /// The object is there, whole.
+    Published(C),
+}
+
+/// What asking for the right to publish came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim<C> {
+    /// It is ours; this is the claim's version, to be handed to [`Bucket::settle`].
+    Taken(Version),
+    /// It is published already.
+    Published(C, Version),
+    /// Another run is at it.
+    Held {
+        /// Who.
+        run: String,
+        /// Since when.
+        since: Timestamp,
+    },
+}
+
+impl Bucket {
+    /// Reads a manifest; `None` when there is none.
+    ///
+    /// # Errors
+    /// When the bucket cannot be read or the object is no manifest.
+    pub async fn manifest<C: DeserializeOwned>(
+        &self,
+        key: &Key,
+    ) -> Result<Option<(Manifest<C>, Version)>, Error> {
+        let Some(object) = self.fetch(key).await? else { return Ok(None) };
+        let manifest = serde_json::from_slice(&object.bytes)
+            .map_err(|error| self.refused(format!("read the manifest `{key}`"), error.to_string()))?;
+        Ok(Some((manifest, object.version)))
+    }
+
+    /// Claims the right to publish. A claim of the same run, or one older than `patience`, is taken over.
+    ///
+    /// # Errors
+    /// When the bucket cannot be read or written.
+    pub async fn claim<C: DeserializeOwned + Serialize>(
+        &self,
+        key: &Key,
+        run: &str,
+        patience: Duration,
+    ) -> Result<Claim<C>, Error> {
+        loop {
+            let taken = match self.manifest::<C>(key).await? {
+                None => self.put_new(key, claim_of::<C>(run)?).await?,
+                Some((Manifest::Published(content), version)) => {
+                    return Ok(Claim::Published(content, version));
+                }
+                Some((Manifest::Uploading { run: holder, since }, version)) => {
+                    let age = Duration::try_from(Timestamp::now().duration_since(since)).unwrap_or_default();
+                    if holder != run && age < patience {
+                        return Ok(Claim::Held { run: holder, since });
+                    }
+                    tracing::info!("taking over the unfinished upload of `{holder}` since {since}");
+                    self.put_if_unchanged(key, claim_of::<C>(run)?, &version).await?
+                }
+            };
+            if let Put::Written(version) = taken {
+                return Ok(Claim::Taken(version));
+            }
+        }
+    }
+
+    /// Turns something published into a claim, to publish it anew; `None` when somebody was faster.
+    ///
+    /// # Errors
+    /// When the bucket cannot be written.
+    pub async fn reclaim<C: Serialize>(
+        &self,
+        key: &Key,
+        run: &str,
+        version: &Version,
+    ) -> Result<Option<Version>, Error> {
+        match self.put_if_unchanged(key, claim_of::<C>(run)?, version).await? {
+            Put::Written(version) => Ok(Some(version)),
+            Put::Refused => Ok(None),
+        }
+    }
+
+    /// Ends a claim: from now on the object counts as published.
+    ///
+    /// # Errors
+    /// When the bucket cannot be written, or another run took the claim over meanwhile.
+    pub async fn settle<C: Serialize>(&self, key: &Key, content: C, claim: &Version) -> Result<(), Error> {
+        match self.put_if_unchanged(key, json(&Manifest::Published(content))?, claim).await? {
+            Put::Written(_) => Ok(()),
+            Put::Refused => {
+                Err(self.refused(format!("finish `{key}`"), "another run took it over meanwhile".to_owned()))
+            }
+        }
+    }
+}
+
+fn claim_of<C: Serialize>(run: &str) -> Result<bytes::Bytes, Error> {
+    json(&Manifest::<C>::Uploading { run: run.to_owned(), since: Timestamp::now() })
+}
+
+fn json(value: &impl Serialize) -> Result<bytes::Bytes, Error> {
+    let mut text = serde_json::to_vec_pretty(value).map_err(|error| Error {
+        attempted: "write a manifest".to_owned(),
+        bucket: String::new(),
+        source: Box::new(error),
+        exit: crate::failure::Exit::Failed,
+        hint: None,
+    })?;
+    text.push(b'\n');
+    Ok(text.into())
+}

@@ -1,0 +1,184 @@
+//! The cluster: connecting from settings alone, paged lists, patches that touch one thing, waiting with a deadline, and the Lease that
+//! keeps two runs off the same namespace. Knows nothing of what plugins do there.
+
+mod lease;
+mod settings;
+mod wait;
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{Api, ListParams, Patch, PatchParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::failure::{Exit, Fault};
+
+pub use lease::{Holder, Lease, LeaseGuard};
+pub use settings::{Access, CLUSTER, RawCluster};
+pub use wait::{Seen, TimedOut, wait_for};
+
+/// Largest page of a list.
+const PAGE: u32 = 500;
+
+/// Who is written down as the author of our changes.
+pub const FIELD_MANAGER: &str = "esteira";
+
+/// What was tried in the cluster and did not work.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {attempted}")]
+pub struct Error {
+    attempted: String,
+    #[source]
+    source: Cause,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Cause {
+    #[error("{0}")]
+    Config(String),
+    /// The API server's own words; kube's Display says everything twice.
+    #[error("the API server answered {}: {}", .0.code, .0.message)]
+    Status(Box<kube::core::Status>),
+    #[error("{0}")]
+    Other(kube::Error),
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl Error {
+    /// From kube's error.
+    #[must_use]
+    pub fn new(attempted: impl Into<String>, source: kube::Error) -> Self {
+        let source = match source {
+            kube::Error::Api(status) => Cause::Status(status),
+            other => Cause::Other(other),
+        };
+        Self { attempted: attempted.into(), source }
+    }
+
+    /// For something the API server allowed but that makes no sense.
+    #[must_use]
+    pub fn refused(attempted: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { attempted: attempted.into(), source: Cause::Refused(reason.into()) }
+    }
+
+    /// The HTTP status, when the API server answered.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        match &self.source {
+            Cause::Status(status) => Some(status.code),
+            _ => None,
+        }
+    }
+}
+
+impl Fault for Error {
+    fn exit(&self) -> Exit {
+        match &self.source {
+            Cause::Other(_) => Exit::Temporary,
+            Cause::Status(status) if status.code == 429 || status.code >= 500 => Exit::Temporary,
+            Cause::Config(_) | Cause::Status(_) | Cause::Refused(_) => Exit::Failed,
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self.status() {
+            Some(401) => vec!["the API server does not know these credentials".to_owned()],
+            Some(403) => {
+                vec!["the account lacks a right; `examples/rbac` has the roles that are needed".to_owned()]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Connects with the given access. The first request is made by whoever uses the client.
+///
+/// # Errors
+/// When the access cannot be used.
+pub async fn connect(access: &Access) -> Result<Client, Error> {
+    let failed = |text: String| Error {
+        attempted: "use the access to the cluster".to_owned(),
+        source: Cause::Config(text),
+    };
+    let mut config = match access {
+        Access::InCluster => Config::incluster().map_err(|error| failed(error.to_string()))?,
+        Access::Kubeconfig { path: Some(path), .. } => {
+            let kubeconfig = Kubeconfig::read_from(path).map_err(|error| failed(error.to_string()))?;
+            from_kubeconfig(kubeconfig).await.map_err(failed)?
+        }
+        Access::Kubeconfig { path: None, content } => {
+            let kubeconfig =
+                Kubeconfig::from_yaml(content.expose()).map_err(|error| failed(error.to_string()))?;
+            from_kubeconfig(kubeconfig).await.map_err(failed)?
+        }
+    };
+    config.connect_timeout = Some(Duration::from_secs(10));
+    config.read_timeout = Some(Duration::from_secs(60));
+    Client::try_from(config).map_err(|error| Error::new("use the access to the cluster", error))
+}
+
+async fn from_kubeconfig(kubeconfig: Kubeconfig) -> Result<Config, String> {
+    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+        .await
+        .map_err(|error| error.to_string())
+}
+
+/// All objects of a kind, page by page.
+///
+/// # Errors
+/// When a page cannot be read.
+pub async fn list<K>(api: &Api<K>, what: &str, labels: Option<&str>) -> Result<Vec<K>, Error>
+where
+    K: Clone + DeserializeOwned + Debug,
+{
+    let mut parameters = ListParams::default().limit(PAGE);
+    if let Some(labels) = labels {
+        parameters = parameters.labels(labels);
+    }
+    let mut found = Vec::new();
+    loop {
+        let page = api.list(&parameters).await.map_err(|error| Error::new(format!("list {what}"), error))?;
+        found.extend(page.items);
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => parameters = parameters.continue_token(&token),
+            None => return Ok(found),
+        }
+    }
+}
+
+/// A merge patch of one object: touches only the fields that are in it. With a `metadata.uid` or `metadata.resourceVersion` in the patch, a
+/// late writer is refused by the server.
+///
+/// # Errors
+/// When the server refuses it.
+pub async fn merge<K>(api: &Api<K>, name: &str, patch: &Value, what: &str) -> Result<K, Error>
+where
+    K: Clone + DeserializeOwned + Debug,
+{
+    api.patch(
+        name,
+        &PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() },
+        &Patch::Merge(patch),
+    )
+    .await
+    .map_err(|error| Error::new(what, error))
+}
+
+/// Sets labels of a namespace, if it is still the one with this uid.
+///
+/// # Errors
+/// When the server refuses it.
+pub async fn label_namespace(
+    client: &Client,
+    name: &str,
+    uid: &str,
+    labels: &Value,
+) -> Result<Namespace, Error> {
+    let patch = serde_json::json!({ "metadata": { "uid": uid, "labels": labels } });
+    merge(&Api::all(client.clone()), name, &patch, &format!("label the namespace `{name}`")).await
+}

@@ -1,0 +1,20 @@
+//! Settings: what a `PLUGIN_*` variable may be called and hold, how it is read, and what is said when it cannot be used.
+//! The environment is read once ([`Env::snapshot`]); all problems of a run are reported together ([`Problems`]).
+
+pub mod common;
+pub mod config_file;
+mod env;
+pub mod parse;
+mod problem;
+mod reader;
+mod secret;
+mod setting;
+mod siblings;
+
+pub use common::{COMMON, Common, RawCommon};
+pub use env::Env;
+pub use problem::{Problem, Problems};
+pub use reader::Reader;
+pub use secret::Secret;
+pub use setting::{Setting, groups_help, groups_markdown};
+pub use siblings::SIBLING_NAMES;

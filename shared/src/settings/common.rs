@@ -1,0 +1,102 @@
+//! The settings that every plugin has.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Env, Reader, Setting, parse};
+
+/// Described once for all plugins.
+pub const COMMON: &[Setting] = &[
+    Setting::new("dry_run", "`true` or `false`", "Stop after the plan and print it; nothing is changed.")
+        .default("false"),
+    Setting::new("log_level", "`error`, `warn`, `info`, `debug` or `trace`", "How much the log says.")
+        .default("info"),
+    Setting::new("log_format", "`text` or `json`", "Form of the log lines.").default("text"),
+    Setting::new(
+        "report_dir",
+        "a folder in the workspace",
+        "Where `report.json` is written; not written when unset.",
+    ),
+    Setting::new(
+        "output_as",
+        "a name",
+        "Name of this step's outputs, for a plugin that runs twice in a pipeline: `.esteira/<name>.json`.",
+    )
+    .default("the plugin's name without `plugin-`"),
+];
+
+/// The raw texts of [`COMMON`].
+#[derive(Debug, Default, Deserialize, Serialize)]
+pub struct RawCommon {
+    dry_run: Option<String>,
+    log_level: Option<String>,
+    log_format: Option<String>,
+    report_dir: Option<String>,
+    output_as: Option<String>,
+}
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What every plugin knows about its run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Common {
+    /// Stop after the plan.
+    pub dry_run: bool,
+    /// `error` to `trace`.
+    pub log_level: String,
+    /// Form of log lines.
+    pub log_format: LogFormat,
+    /// Where report files go.
+    pub report_dir: Option<PathBuf>,
+    /// Name of this step's outputs, when it is not the plugin's.
+    pub output_as: Option<String>,
+}
+
+impl Common {
+    /// Reads the common settings; problems are noted in `read`.
+    #[must_use]
+    pub fn read(read: &mut Reader<'_>, env: &Env) -> Self {
+        let raw: RawCommon = read.raw();
+        let in_workspace = |value: &str| parse::text(value).map(|path| env.workspace().join(path));
+        Self {
+            dry_run: read.or("dry_run", raw.dry_run, parse::boolean, false),
+            log_level: read.or("log_level", raw.log_level, log_level, "info".to_owned()),
+            log_format: read.or("log_format", raw.log_format, log_format, LogFormat::Text),
+            report_dir: read.optional("report_dir", raw.report_dir, in_workspace),
+            output_as: read.optional("output_as", raw.output_as, output_name),
+        }
+    }
+}
+
+fn log_level(value: &str) -> parse::Parsed<String> {
+    let level = value.trim().to_lowercase();
+    if ["error", "warn", "info", "debug", "trace"].contains(&level.as_str()) {
+        Ok(level)
+    } else {
+        Err("`error`, `warn`, `info`, `debug` or `trace`".to_owned())
+    }
+}
+
+fn log_format(value: &str) -> parse::Parsed<LogFormat> {
+    match value.trim() {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("`text` or `json`".to_owned()),
+    }
+}
+
+fn output_name(value: &str) -> parse::Parsed<String> {
+    let name = value.trim();
+    let is_name =
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+    if is_name { Ok(name.to_owned()) } else { Err("a name of letters, digits, `-` and `_`".to_owned()) }
+}

@@ -1,0 +1,179 @@
+//! The snapshot of the outside that settings are made of: environment, `.config`, and what earlier steps left in
+//! `.esteira/`. Taken once at the start; the only file of the project that reads the environment.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+/// Variables that a child process may see besides what a plugin hands it: no secret is among them.
+const INHERITED: [&str; 15] = [
+    "HOME",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "KUBERNETES_SERVICE_HOST",
+    "KUBERNETES_SERVICE_PORT",
+    "LANG",
+    "LC_ALL",
+    "NO_PROXY",
+    "PATH",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "TMPDIR",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+];
+
+/// Environment, `.config` and outputs of earlier steps, as they were when the run began.
+#[derive(Clone, Debug, Default)]
+pub struct Env {
+    variables: BTreeMap<String, String>,
+    workspace: PathBuf,
+    config_file: Option<String>,
+    outputs: BTreeMap<String, Map<String, Value>>,
+}
+
+impl Env {
+    /// Reads the environment and the workspace (the current folder). Bytes that are not UTF-8 become U+FFFD.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn snapshot() -> Self {
+        let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+        let variables = std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value))).collect();
+        let workspace = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
+        Self::in_workspace(variables, workspace)
+    }
+
+    /// A snapshot from given variables and a workspace folder.
+    #[must_use]
+    pub fn in_workspace(variables: BTreeMap<String, String>, workspace: PathBuf) -> Self {
+        let config_file = std::fs::read(workspace.join(".config"))
+            .ok()
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let outputs = read_outputs(&workspace.join(".esteira"));
+        Self { variables, workspace, config_file, outputs }
+    }
+
+    /// A snapshot from given variables alone; for tests of settings.
+    #[must_use]
+    pub fn of(variables: &[(&str, &str)]) -> Self {
+        let variables =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Self { variables, ..Self::default() }
+    }
+
+    /// The same snapshot with a `.config` file of this text; for tests of settings.
+    #[must_use]
+    pub fn with_config_file(mut self, text: &str) -> Self {
+        self.config_file = Some(text.to_owned());
+        self
+    }
+
+    /// The same snapshot with an earlier step's output; for tests of settings.
+    #[must_use]
+    pub fn with_output(mut self, step: &str, key: &str, value: impl Into<Value>) -> Self {
+        self.outputs.entry(step.to_owned()).or_default().insert(key.to_owned(), value.into());
+        self
+    }
+
+    /// A variable's value; empty counts as not set.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str).filter(|value| !value.trim().is_empty())
+    }
+
+    /// The folder the run works in.
+    #[must_use]
+    pub fn workspace(&self) -> &Path {
+        &self.workspace
+    }
+
+    /// What a child process may inherit; never a `PLUGIN_*` variable.
+    #[must_use]
+    pub fn inherited(&self) -> BTreeMap<String, String> {
+        let wanted = |name: &&str| self.variables.get(*name).map(|value| ((*name).to_owned(), value.clone()));
+        INHERITED.iter().filter_map(wanted).collect()
+    }
+
+    /// Who runs this, as other runs will see it: the CI build and step, else this machine's workspace. A rerun of the same
+    /// build or in the same workspace has the same name, and may take over what the dead run had claimed.
+    #[must_use]
+    pub fn run_name(&self) -> String {
+        let joined = |names: &[&str]| -> Option<String> {
+            Some(names.iter().map(|name| self.variable(name)).collect::<Option<Vec<_>>>()?.join("/"))
+        };
+        // Drone also sets CI_* names with other meanings, so Woodpecker's are read only where it says it is Woodpecker.
+        let woodpecker = (self.variable("CI") == Some("woodpecker"))
+            .then(|| joined(&["CI_REPO", "CI_PIPELINE_NUMBER", "CI_STEP_NAME"]))
+            .flatten();
+        woodpecker
+            .or_else(|| joined(&["DRONE_REPO", "DRONE_BUILD_NUMBER", "DRONE_STEP_NAME"]))
+            .or_else(|| joined(&["BUILD_TAG"]))
+            .unwrap_or_else(|| {
+                let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+                format!("{}:{}", host.trim(), self.workspace.display())
+            })
+    }
+
+    /// All `PLUGIN_*` variables under their setting names (lower case, `-` and `.` as `_`), empty ones left out.
+    pub(crate) fn plugin_variables(&self) -> BTreeMap<String, String> {
+        let mut found = BTreeMap::new();
+        for (name, value) in &self.variables {
+            let Some(rest) = name.strip_prefix("PLUGIN_") else { continue };
+            if value.trim().is_empty() {
+                continue;
+            }
+            let plain = rest.to_lowercase().replace(['-', '.'], "_");
+            // The exact spelling wins over the hyphen form of the same name.
+            if !rest.contains(['-', '.']) || !found.contains_key(&plain) {
+                found.insert(plain, value.clone());
+            }
+        }
+        found
+    }
+
+    pub(super) fn config_text(&self) -> Option<&str> {
+        self.config_file.as_deref()
+    }
+
+    pub(super) fn outputs(&self) -> &BTreeMap<String, Map<String, Value>> {
+        &self.outputs
+    }
+}
+
+fn read_outputs(folder: &Path) -> BTreeMap<String, Map<String, Value>> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return BTreeMap::new() };
+    entries
+        .flatten()
+        .filter_map(|entry| {
+            let path = entry.path();
+            let step = path.file_name()?.to_str()?.strip_suffix(".json")?.to_owned();
+            let outputs = serde_json::from_slice(&std::fs::read(&path).ok()?).ok()?;
+            Some((step, outputs))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_hyphen_names_and_drops_empty_values() {
+        let env = Env::of(&[("PLUGIN_DRY-RUN", "true"), ("PLUGIN_RELEASE", ""), ("OTHER", "x")]);
+        assert_eq!(env.plugin_variables(), BTreeMap::from([("dry_run".to_owned(), "true".to_owned())]));
+    }
+
+    #[test]
+    fn hands_children_no_setting() {
+        let env = Env::of(&[("PATH", "/bin"), ("PLUGIN_TOKEN", "t"), ("AWS_SECRET_ACCESS_KEY", "s")]);
+        assert_eq!(env.inherited(), BTreeMap::from([("PATH".to_owned(), "/bin".to_owned())]));
+    }
+
+    #[test]
+    fn a_rerun_of_the_same_build_has_the_same_name() {
+        let build = [("DRONE_REPO", "a/b"), ("DRONE_BUILD_NUMBER", "7"), ("DRONE_STEP_NAME", "rpo")];
+        assert_eq!(Env::of(&build).run_name(), "a/b/7/rpo");
+    }
+}

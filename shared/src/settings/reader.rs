@@ -1,0 +1,357 @@
+//! From the snapshot to typed settings: names are checked, `.config` and `@step.key` filled in, envy and serde fill the raw
+//! struct, and each raw text becomes a value or a problem. Nothing stops at the first problem.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::parse::Parsed;
+use super::{Env, Problems, SIBLING_NAMES, Setting, config_file};
+
+/// Collects the values and the problems of one run's settings.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    settings: Vec<&'a Setting>,
+    values: BTreeMap<String, String>,
+    problems: Problems,
+}
+
+impl<'a> Reader<'a> {
+    /// Checks the names of all `PLUGIN_*` variables against the described settings and gathers the values.
+    #[must_use]
+    pub fn new(env: &Env, groups: &[&'a [Setting]]) -> Self {
+        let settings: Vec<&Setting> = groups.iter().copied().flatten().collect();
+        let mut problems = Problems::default();
+        let mut values = defaults_from_config(env, &settings, &mut problems);
+        for (name, value) in env.plugin_variables() {
+            if settings.iter().any(|setting| setting.name == name) {
+                values.insert(name, value);
+            } else if SIBLING_NAMES.contains(&name.as_str()) {
+                tracing::info!(
+                    "PLUGIN_{} belongs to another plugin of Esteira and is not used here",
+                    name.to_uppercase()
+                );
+            } else {
+                problems.add(format!("PLUGIN_{}", name.to_uppercase()), unknown(&name, &settings));
+            }
+        }
+        take_build_parameter(env, &settings, &mut values);
+        let mut reader = Self { settings, values, problems };
+        reader.refuse_unresolved_secrets();
+        reader.take_outputs_of_earlier_steps(env);
+        reader
+    }
+
+    /// The raw texts as a struct of `Option<String>` fields, by envy.
+    #[must_use]
+    pub fn raw<T: DeserializeOwned + Default>(&mut self) -> T {
+        let variables = self.values.iter().map(|(name, value)| (name.to_uppercase(), value.clone()));
+        envy::from_iter(variables).unwrap_or_else(|error| {
+            self.problems.add("PLUGIN_*", error.to_string());
+            T::default()
+        })
+    }
+
+    /// A value that must be there.
+    pub fn required<T>(
+        &mut self,
+        name: &str,
+        raw: Option<String>,
+        parse: impl Fn(&str) -> Parsed<T>,
+    ) -> Option<T> {
+        if raw.is_none() && !self.has_problem(name) {
+            self.problem(name, "required, but not set (an empty value counts as not set)");
+        }
+        self.optional(name, raw, parse)
+    }
+
+    /// A value that may be absent.
+    pub fn optional<T>(
+        &mut self,
+        name: &str,
+        raw: Option<String>,
+        parse: impl Fn(&str) -> Parsed<T>,
+    ) -> Option<T> {
+        match parse(&raw?) {
+            Ok(value) => Some(value),
+            Err(expected) => {
+                let got = self.shown(name);
+                self.problem(name, &format!("expected {expected}; got {got}"));
+                None
+            }
+        }
+    }
+
+    /// A value with a default.
+    pub fn or<T>(
+        &mut self,
+        name: &str,
+        raw: Option<String>,
+        parse: impl Fn(&str) -> Parsed<T>,
+        default: T,
+    ) -> T {
+        self.optional(name, raw, parse).unwrap_or(default)
+    }
+
+    /// Notes a problem that only shows when settings are seen together.
+    pub fn problem(&mut self, name: &str, text: &str) {
+        self.problems.add(format!("PLUGIN_{}", name.to_uppercase()), text);
+    }
+
+    /// Builds the typed settings, unless there was any problem. `build` gives `None` only where a problem was noted.
+    ///
+    /// # Errors
+    /// All problems of the run.
+    pub fn finish<T>(mut self, build: impl FnOnce() -> Option<T>) -> Result<T, Problems> {
+        if !self.problems.0.is_empty() {
+            return Err(self.problems);
+        }
+        build().ok_or_else(|| {
+            self.problems.add("PLUGIN_*", "a required value is missing");
+            self.problems
+        })
+    }
+
+    fn has_problem(&self, name: &str) -> bool {
+        let variable = format!("PLUGIN_{}", name.to_uppercase());
+        self.problems.0.iter().any(|problem| problem.name == variable)
+    }
+
+    fn shown(&self, name: &str) -> String {
+        let is_secret = self.settings.iter().any(|setting| setting.name == name && setting.is_secret);
+        match self.values.get(name) {
+            Some(_) if is_secret => "a value that is hidden here".to_owned(),
+            Some(value) if value.chars().count() > 80 => {
+                format!("`{}…`", value.chars().take(80).collect::<String>())
+            }
+            Some(value) => format!("`{value}`"),
+            None => "nothing".to_owned(),
+        }
+    }
+
+    fn refuse_unresolved_secrets(&mut self) {
+        let unresolved: Vec<_> = self
+            .values
+            .iter()
+            .filter(|(_, value)| value.contains("from_secret"))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in unresolved {
+            self.values.remove(&name);
+            self.problem(
+                &name,
+                "still contains `from_secret`: Drone replaces it only where it is the whole value of a setting, never inside a list or map",
+            );
+        }
+    }
+
+    fn take_outputs_of_earlier_steps(&mut self, env: &Env) {
+        for (name, value) in self.values.clone() {
+            let Some((step, key)) = reference(&value) else { continue };
+            match env.outputs().get(step).and_then(|outputs| outputs.get(key)) {
+                Some(Value::String(text)) => {
+                    self.values.insert(name, text.clone());
+                }
+                Some(other) => {
+                    self.values.insert(name, other.to_string());
+                }
+                None => {
+                    self.values.remove(&name);
+                    self.problem(&name, &missing_output(env, step, key));
+                }
+            }
+        }
+    }
+}
+
+/// The release is the only thing that a build started through the CI server's API may override (parameter `RELEASE`); other
+/// parameters that look like `.config` keys are ignored, and the log says so.
+fn take_build_parameter(env: &Env, settings: &[&Setting], values: &mut BTreeMap<String, String>) {
+    for setting in settings.iter().filter(|setting| !setting.config_key.is_empty()) {
+        let Some(value) = env.variable(setting.config_key) else { continue };
+        if setting.name == "release" {
+            tracing::info!("release `{value}` comes from the build parameter `RELEASE`");
+            values.insert(setting.name.to_owned(), value.to_owned());
+        } else {
+            tracing::info!(
+                "build parameter `{}` is ignored: only `RELEASE` may be overridden",
+                setting.config_key
+            );
+        }
+    }
+}
+
+/// `@step.key` taken apart; other texts are no reference.
+fn reference(value: &str) -> Option<(&str, &str)> {
+    let (step, key) = value.trim().strip_prefix('@')?.split_once('.')?;
+    let is_name = |text: &str| {
+        !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+    };
+    (is_name(step) && is_name(key)).then_some((step, key))
+}
+
+fn missing_output(env: &Env, step: &str, key: &str) -> String {
+    let listed =
+        |names: Vec<&String>| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    match env.outputs().get(step) {
+        Some(outputs) => format!(
+            "`@{step}.{key}` asks for `{key}` in `.esteira/{step}.json`, which has only {}",
+            listed(outputs.keys().collect())
+        ),
+        None => format!(
+            "`@{step}.{key}` asks for `.esteira/{step}.json`, which no earlier step wrote in this workspace (there: {})",
+            if env.outputs().is_empty() {
+                "nothing".to_owned()
+            } else {
+                listed(env.outputs().keys().collect())
+            }
+        ),
+    }
+}
+
+fn unknown(name: &str, settings: &[&Setting]) -> String {
+    let nearest = settings
+        .iter()
+        .map(|setting| (strsim::damerau_levenshtein(name, setting.name), setting))
+        .min_by_key(|(distance, _)| *distance)
+        .filter(|(distance, setting)| *distance <= setting.name.len() / 3 + 1);
+    match nearest {
+        Some((_, setting)) => format!("no such setting; did you mean `{}`?", setting.variable()),
+        None => "no such setting".to_owned(),
+    }
+}
+
+fn defaults_from_config(
+    env: &Env,
+    settings: &[&Setting],
+    problems: &mut Problems,
+) -> BTreeMap<String, String> {
+    let by_key: Vec<_> = settings.iter().filter(|setting| !setting.config_key.is_empty()).collect();
+    if by_key.is_empty() {
+        return BTreeMap::new();
+    }
+    let file = env.config_text().map(|text| config_file::read(text, problems)).unwrap_or_default();
+    for key in file.keys().filter(|key| by_key.iter().all(|setting| setting.config_key != **key)) {
+        tracing::info!(".config: `{key}` is not used by this plugin");
+    }
+    by_key
+        .iter()
+        .filter_map(|setting| {
+            let value = file.get(setting.config_key).filter(|value| !value.is_empty())?;
+            Some((setting.name.to_owned(), value.clone()))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::super::parse;
+    use super::*;
+
+    const SETTINGS: &[Setting] = &[
+        Setting::new("release", "a release", "").config("RELEASE"),
+        Setting::new("namespace", "a name", ""),
+        Setting::new("kube_token", "a token", "").secret(),
+        Setting::new("timeout", "a time span", ""),
+    ];
+
+    #[derive(Default, Deserialize)]
+    struct Raw {
+        release: Option<String>,
+        namespace: Option<String>,
+        kube_token: Option<String>,
+        timeout: Option<String>,
+    }
+
+    fn problems(env: &Env) -> Vec<String> {
+        let mut reader = Reader::new(env, &[SETTINGS]);
+        let raw: Raw = reader.raw();
+        let _ = reader.required("namespace", raw.namespace, parse::text);
+        let _ = reader.optional("timeout", raw.timeout, parse::duration);
+        let _ = reader.optional("kube_token", raw.kube_token, parse::boolean);
+        let _ = reader.optional("release", raw.release, parse::version);
+        match reader.finish(|| Some(())) {
+            Ok(()) => Vec::new(),
+            Err(problems) => {
+                problems.0.iter().map(|problem| format!("{}: {}", problem.name, problem.text)).collect()
+            }
+        }
+    }
+
+    #[test]
+    fn reports_every_problem_at_once_and_hides_secrets() {
+        let env = Env::of(&[
+            ("PLUGIN_NAMESPCE", "x"),
+            ("PLUGIN_TIMEOUT", "soon"),
+            ("PLUGIN_KUBE_TOKEN", "hunter2"),
+        ]);
+        assert_eq!(
+            problems(&env),
+            [
+                "PLUGIN_NAMESPCE: no such setting; did you mean `PLUGIN_NAMESPACE`?",
+                "PLUGIN_NAMESPACE: required, but not set (an empty value counts as not set)",
+                "PLUGIN_TIMEOUT: expected a number and a unit such as `90s`, `5m` or `1h30m`; got `soon`",
+                "PLUGIN_KUBE_TOKEN: expected `true` or `false`; got a value that is hidden here",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_setting_wins_over_the_config_file() {
+        let file = "RELEASE=12.1.2310\nFOO=bar\n";
+        let read = |env: Env| {
+            let mut reader = Reader::new(&env, &[SETTINGS]);
+            reader.raw::<Raw>().release
+        };
+        assert_eq!(read(Env::of(&[]).with_config_file(file)).as_deref(), Some("12.1.2310"));
+        assert_eq!(read(Env::of(&[("PLUGIN_RELEASE", "2")]).with_config_file(file)).as_deref(), Some("2"));
+    }
+
+    #[test]
+    fn of_the_build_parameters_only_the_release_counts() {
+        const SETTINGS: &[Setting] = &[
+            Setting::new("release", "", "").config("RELEASE"),
+            Setting::new("timeout", "", "").config("TIMEOUT"),
+        ];
+        let env = Env::of(&[("PLUGIN_RELEASE", "1"), ("RELEASE", "2"), ("TIMEOUT", "9s")]);
+        let raw: Raw = Reader::new(&env, &[SETTINGS]).raw();
+        assert_eq!((raw.release.as_deref(), raw.timeout), (Some("2"), None));
+    }
+
+    #[test]
+    fn takes_outputs_of_earlier_steps_and_says_when_they_are_absent() {
+        let env = Env::of(&[("PLUGIN_NAMESPACE", "@rpo.version"), ("PLUGIN_RELEASE", "@rpo.nothing")])
+            .with_output("rpo", "version", "12.1");
+        assert_eq!(
+            problems(&env),
+            [
+                "PLUGIN_RELEASE: `@rpo.nothing` asks for `nothing` in `.esteira/rpo.json`, which has only `version`"
+            ]
+        );
+        let env = Env::of(&[("PLUGIN_NAMESPACE", "@rpo.version")]);
+        assert_eq!(
+            problems(&env),
+            [
+                "PLUGIN_NAMESPACE: `@rpo.version` asks for `.esteira/rpo.json`, which no earlier step wrote in this workspace (there: nothing)"
+            ]
+        );
+    }
+
+    #[test]
+    fn explains_a_secret_that_drone_did_not_replace() {
+        let env =
+            Env::of(&[("PLUGIN_NAMESPACE", "n"), ("PLUGIN_KUBE_TOKEN", "{\"a\":{\"from_secret\":\"x\"}}")]);
+        assert!(problems(&env)[0].contains("still contains `from_secret`"));
+    }
+
+    #[test]
+    fn a_siblings_setting_is_no_problem() {
+        assert_eq!(
+            problems(&Env::of(&[("PLUGIN_NAMESPACE", "n"), ("PLUGIN_RPO_SOURCE", "x")])),
+            Vec::<String>::new()
+        );
+    }
+}
