@@ -1,0 +1,36 @@
+//! The lab: real counterparts for Esteira's tests and demo, and what they start from.
+//! It may not contain anything that a plugin needs to do its work.
+//! A test asks for what it needs: `lab::cluster()`, `lab::gitea()`, `lab::s3()`, `lab::tool("helm")`.
+
+mod component;
+mod error;
+
+pub mod cluster;
+pub mod demo;
+pub mod fixtures;
+pub mod folder;
+pub mod gitea;
+pub mod http;
+pub mod measure;
+pub mod plugin;
+pub mod ports;
+pub mod process;
+pub mod s3;
+pub mod shim;
+pub mod standin;
+pub mod tool;
+pub mod wait;
+
+pub use cluster::{Cluster, cluster};
+pub use error::{Attempt, Error};
+pub use gitea::{Gitea, gitea};
+pub use measure::{Measured, run_measured};
+pub use s3::{S3, s3};
+pub use tool::{build_all, tool};
+
+/// Says one line to the person who waits, on standard error.
+pub fn say(line: &str) {
+    use std::io::Write as _;
+    // Nobody is left to tell when standard error is closed.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}

@@ -1,0 +1,59 @@
+//! Free ports of 127.0.0.1.
+//! It may not hold a port: the tool that is to listen on it binds it a moment later.
+//! Called by every module that starts a listening tool.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::error::{Attempt as _, Error};
+
+// Below the range that Linux hands out for outgoing connections (32768 on), so that a port found free is not
+// taken by a client before the tool binds it.
+const FIRST: u32 = 20_000;
+const COUNT: u32 = 12_000;
+
+/// A port that nobody listens on, and that no other caller in this process was given.
+pub fn free() -> Result<u16, Error> {
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    // Neighbouring process ids begin far apart: test processes are started one after another.
+    let start = process::id().wrapping_mul(7919);
+    for _ in 0..COUNT {
+        let step = GIVEN.fetch_add(1, Ordering::Relaxed);
+        let candidate = FIRST + start.wrapping_add(step) % COUNT;
+        if let Ok(port) = u16::try_from(candidate)
+            && is_free(port)
+        {
+            return Ok(port);
+        }
+    }
+    Err(Error::new(format!("no free port on 127.0.0.1 between {FIRST} and {}", FIRST + COUNT)))
+}
+
+/// `COUNT` free ports: those noted in `note` by an earlier start when they are still free, so that whoever
+/// remembers an address finds it again, else new ones, noted for the next time.
+pub fn kept<const COUNT: usize>(note: &Path) -> Result<[u16; COUNT], Error> {
+    let noted: Vec<u16> = fs::read_to_string(note)
+        .unwrap_or_default()
+        .split_whitespace()
+        .filter_map(|p| p.parse().ok())
+        .collect();
+    if let Ok(ports) = <[u16; COUNT]>::try_from(noted)
+        && ports.iter().all(|port| is_free(*port))
+    {
+        return Ok(ports);
+    }
+    let mut ports = [0; COUNT];
+    for port in &mut ports {
+        *port = free()?;
+    }
+    let text = ports.map(|port| port.to_string()).join(" ");
+    fs::write(note, text).attempting(|| format!("cannot note the ports in `{}`", note.display()))?;
+    Ok(ports)
+}
+
+fn is_free(port: u16) -> bool {
+    TcpListener::bind(("127.0.0.1", port)).is_ok()
+}

@@ -1,0 +1,14 @@
+//! The lab proves itself: each counterpart does what Esteira's tests rely on.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed step of a test ends it")]
+
+mod appserver;
+mod chart_publish;
+mod control_plane;
+mod ends_with_its_owner;
+mod environment;
+mod git_server;
+mod measured_run;
+mod object_store;
+mod rollout;
+mod updater;
+mod uptime;
