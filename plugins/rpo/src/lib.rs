@@ -1,0 +1,139 @@
+//! plugin-rpo: takes a base RPO and the patches that are new since the last good result, applies them in order on a copy through the
+//! AppServer, and publishes the new RPO with a manifest that says exactly what is in it.
+
+pub mod appserver;
+pub mod execute;
+pub mod manifest;
+pub mod observe;
+pub mod patch;
+pub mod plan;
+pub mod report;
+pub mod settings;
+
+use shared::bucket::{BUCKET, Bucket};
+use shared::entry::Plugin;
+use shared::failure::{Exit, Failure, Fault};
+use shared::report::Report;
+use shared::settings::{COMMON, Env};
+use shared::stop::Stop;
+use shared::{bucket, process};
+
+use crate::appserver::AppServer;
+use crate::settings::Settings;
+
+/// Name, purpose and settings.
+pub const PLUGIN: Plugin = Plugin {
+    name: "plugin-rpo",
+    about: "Assembles a Protheus RPO: applies patches onto the last good RPO and publishes the result with its manifest.",
+    settings: &[settings::OWN, BUCKET, COMMON],
+};
+
+/// The whole run.
+///
+/// # Errors
+/// What went wrong, with the exit code that fits and what had been done before.
+pub async fn run(env: Env, stop: Stop) -> Result<Report, Failure> {
+    stop.or(async {
+        let settings = Settings::from_env(&env)?;
+        let bucket = Bucket::open(&settings.bucket)?;
+        let appserver = AppServer::new(&settings, &env);
+        let observed = observe::observe(&settings, &bucket, &appserver).await?;
+        let plan = plan::plan(&settings, observed)?;
+        if settings.common.dry_run {
+            return Ok(Report::dry_run(&plan));
+        }
+        match execute::execute(&plan, &bucket, &appserver, &env).await {
+            Ok(outcome) => Ok(report::report(&plan, &outcome)),
+            Err(failed) => Err(Failure::from(failed.source).after(report::failed(&plan, &failed.done))),
+        }
+    })
+    .await
+}
+
+/// What can go wrong, by what was attempted.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The bucket could not be read or written.
+    #[error("the bucket failed")]
+    Bucket(#[from] bucket::Error),
+    /// There is no base RPO where the settings say.
+    #[error("there is no base RPO `{key}`: look at `rpo_source` and `rpo_name`")]
+    NoBase {
+        /// Where it should be.
+        key: String,
+    },
+    /// Patches that must not be applied; nothing was started.
+    #[error("{} of the patches cannot be applied; nothing was started:\n  {}", .0.len(), .0.join("\n  "))]
+    Preflight(Vec<String>),
+    /// Another run is assembling the same RPO.
+    #[error("`{run}` is assembling the same RPO since {since}; it is left alone")]
+    Busy {
+        /// Who.
+        run: String,
+        /// Since when.
+        since: String,
+    },
+    /// Another run published in the meantime.
+    #[error(
+        "another run published `{key}` in the meantime; this result lies beside it, but is not the latest"
+    )]
+    Overtaken {
+        /// The pointer.
+        key: String,
+    },
+    /// The AppServer could not be run.
+    #[error("the AppServer could not be run")]
+    AppServer(#[from] process::Error),
+    /// The AppServer did not confirm a patch.
+    #[error("the AppServer did not apply `{patch}`: {reason}")]
+    NotApplied {
+        /// The patch.
+        patch: String,
+        /// Its own words.
+        reason: String,
+    },
+    /// A downloaded object is not what its manifest says.
+    #[error("`{key}` is not what its manifest says: expected sha256 {expected}, got {got}")]
+    Damaged {
+        /// The object.
+        key: String,
+        /// By the manifest.
+        expected: String,
+        /// As downloaded.
+        got: String,
+    },
+    /// A file of the working folder could not be read or written.
+    #[error("cannot work in `{folder}`")]
+    Workspace {
+        /// The folder.
+        folder: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl Fault for Error {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Bucket(error) => error.exit(),
+            Self::AppServer(error) => error.exit(),
+            Self::Busy { .. } | Self::Overtaken { .. } => Exit::Temporary,
+            Self::NoBase { .. }
+            | Self::Preflight(_)
+            | Self::NotApplied { .. }
+            | Self::Damaged { .. }
+            | Self::Workspace { .. } => Exit::Failed,
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Bucket(error) => error.hints(),
+            Self::NotApplied { .. } => {
+                vec!["the published RPO was not touched; the patches were applied on a copy".to_owned()]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
