@@ -1,0 +1,179 @@
+//! plugin-rollout: brings customer environments (a Kubernetes namespace with one Helm release each) to a version, by the procedure of a profile, several
+//! at a time, and never leaves a monitor paused.
+
+pub mod environment;
+pub mod execute;
+pub mod gates;
+pub mod helm;
+pub mod monitors;
+pub mod observe;
+pub mod plan;
+pub mod profile;
+pub mod record;
+pub mod release;
+pub mod report;
+pub mod resume;
+pub mod selection;
+pub mod settings;
+pub mod steps;
+
+use kube::Client;
+use shared::bucket::{self, BUCKET, Bucket};
+use shared::cluster::{self, CLUSTER};
+use shared::entry::Plugin;
+use shared::failure::{Exit, Failure, Fault};
+use shared::process;
+use shared::report::Report;
+use shared::settings::{COMMON, Env};
+use shared::stop::Stop;
+
+use crate::helm::Helm;
+use crate::monitors::Monitors;
+use crate::settings::{Action, Settings};
+
+/// Name, purpose and settings.
+pub const PLUGIN: Plugin = Plugin {
+    name: "plugin-rollout",
+    about: "Updates customer environments on Kubernetes by the procedure of a profile.",
+    settings: &[settings::OWN, CLUSTER, BUCKET, COMMON],
+};
+
+/// The outside worlds of a run.
+pub struct Worlds {
+    /// The cluster.
+    pub client: Client,
+    /// The bucket, for profiles that keep something in it.
+    pub bucket: Option<Bucket>,
+    /// The uptime service, if monitors are touched.
+    pub monitors: Option<Monitors>,
+    /// The helm program.
+    pub helm: Helm,
+    /// Who holds the Leases.
+    pub identity: String,
+}
+
+/// The whole run.
+///
+/// # Errors
+/// What went wrong, with the exit code that fits and what had been done before.
+pub async fn run(env: Env, stop: Stop) -> Result<Report, Failure> {
+    let settings = Settings::from_env(&env)?;
+    let worlds = Worlds::open(&settings, &env).await?;
+    let observed = stop.or(async { Ok(observe::observe(&settings, &worlds, &env).await?) }).await?;
+    match settings.action {
+        Action::Resume => resume::resume(&settings, observed, &worlds).await,
+        Action::Update(_) => {
+            let plan = plan::plan(&settings, observed)?;
+            if settings.common.dry_run {
+                return Ok(Report::dry_run(&plan));
+            }
+            let outcome = execute::execute(&settings, &plan, &worlds, &stop).await;
+            report::report(&plan, &outcome)
+        }
+    }
+}
+
+impl Worlds {
+    async fn open(settings: &Settings, env: &Env) -> Result<Self, Error> {
+        Ok(Self {
+            client: cluster::connect(&settings.access).await?,
+            bucket: settings.bucket.as_ref().map(Bucket::open).transpose()?,
+            monitors: settings.uptime.as_ref().map(Monitors::new).transpose()?,
+            helm: Helm::new(settings, env).map_err(Error::HelmHome)?,
+            identity: env.run_name(),
+        })
+    }
+}
+
+/// What can go wrong, by what was attempted.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The cluster could not be read or changed.
+    #[error("the cluster failed")]
+    Cluster(#[from] cluster::Error),
+    /// The bucket could not be read or written.
+    #[error("the bucket failed")]
+    Bucket(#[from] bucket::Error),
+    /// The uptime service could not be asked.
+    #[error("the monitors could not be handled")]
+    Monitors(#[from] monitors::Error),
+    /// Helm failed.
+    #[error("helm failed")]
+    Helm(#[from] process::Error),
+    /// No folder for helm.
+    #[error("cannot make a temporary folder for helm")]
+    HelmHome(#[source] std::io::Error),
+    /// Something took too long.
+    #[error(transparent)]
+    TimedOut(#[from] cluster::TimedOut),
+    /// The chart is nowhere.
+    #[error("the chart `{chart}` is neither a file in the workspace nor in the bucket")]
+    NoChart {
+        /// Path and key.
+        chart: String,
+    },
+    /// The selection fits nothing.
+    #[error("the selection fits no environment of the chart `{chart}` ({seen} namespaces were looked at)")]
+    NothingSelected {
+        /// The profile's chart.
+        chart: String,
+        /// Namespaces the selection let through.
+        seen: usize,
+    },
+    /// A step found the environment in a state in which it must not go on.
+    #[error("{0}")]
+    Refused(String),
+    /// Some namespaces failed.
+    #[error("{failed} of {total} namespaces failed: {names}")]
+    Failures {
+        /// How many failed.
+        failed: usize,
+        /// How many were planned.
+        total: usize,
+        /// Which.
+        names: String,
+    },
+    /// The end was asked for before all were done.
+    #[error("told to stop: {open} of {total} namespaces are not done; a rerun takes them up")]
+    Stopped {
+        /// How many are not done.
+        open: usize,
+        /// How many were planned.
+        total: usize,
+    },
+    /// Monitors stayed paused.
+    #[error("these monitors are still paused and must be resumed by hand or with `action: resume`: {0}")]
+    StillPaused(String),
+}
+
+impl Fault for Error {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Cluster(error) => error.exit(),
+            Self::Bucket(error) => error.exit(),
+            Self::Monitors(monitors::Error::Http(error)) => error.exit(),
+            Self::Helm(error) => error.exit(),
+            Self::TimedOut(error) => error.exit(),
+            Self::Failures { failed, total, .. } if failed < total => Exit::Partly,
+            Self::Stopped { .. } => Exit::Temporary,
+            Self::Monitors(_)
+            | Self::HelmHome(_)
+            | Self::NoChart { .. }
+            | Self::NothingSelected { .. }
+            | Self::Refused(_)
+            | Self::Failures { .. }
+            | Self::StillPaused(_) => Exit::Failed,
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Cluster(error) => error.hints(),
+            Self::Bucket(error) => error.hints(),
+            Self::Monitors(monitors::Error::Http(error)) => error.hints(),
+            Self::NoChart { .. } => vec!["look at `chart` and `version`: was the chart published?".to_owned()],
+            Self::NothingSelected { .. } => vec!["look at `namespaces`, `names`, `selector` and `exclude`; `dry_run: true` shows why each is left out".to_owned()],
+            _ => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! From what was done to what is shown, and to what later steps take.
+
+use serde_json::Value;
+use shared::failure::{Failure, chain};
+use shared::report::{Ending as RunEnding, Report};
+
+use crate::Error;
+use crate::execute::{Ending, NamespaceOutcome, Outcome};
+use crate::plan::Plan;
+
+/// The report of a run, as a failure when a namespace failed, was not done, or a monitor stayed paused.
+///
+/// # Errors
+/// Then, with the same report inside.
+pub fn report(plan: &Plan, outcome: &Outcome) -> Result<Report, Failure> {
+    let count =
+        |wanted: fn(&Ending) -> bool| outcome.namespaces.iter().filter(|one| wanted(&one.ending)).count();
+    let updated = count(|ending| matches!(ending, Ending::Updated));
+    let open = count(|ending| matches!(ending, Ending::Stopped | Ending::NotBegun));
+    let failed: Vec<&str> = outcome
+        .namespaces
+        .iter()
+        .filter(|one| matches!(one.ending, Ending::Failed { .. }))
+        .map(|one| one.name.as_str())
+        .collect();
+    let report = describe(plan, outcome, updated);
+
+    let total = plan.targets.len();
+    let error = if !outcome.still_paused.is_empty() {
+        Error::StillPaused(outcome.still_paused.join(", "))
+    } else if !failed.is_empty() {
+        Error::Failures { failed: failed.len(), total, names: failed.join(", ") }
+    } else if open > 0 {
+        Error::Stopped { open, total }
+    } else {
+        return Ok(report);
+    };
+    Err(Failure::from(error).after(Report { ending: RunEnding::Failed, ..report }))
+}
+
+fn describe(plan: &Plan, outcome: &Outcome, updated: usize) -> Report {
+    let (ending, summary) = if plan.targets.is_empty() {
+        (
+            RunEnding::NothingToDo,
+            format!("nothing to do: no environment is to be updated to {}", plan.version),
+        )
+    } else {
+        (
+            RunEnding::Done,
+            format!("{updated} of {} environments were updated to {}", plan.targets.len(), plan.version),
+        )
+    };
+    let skipped = plan.skipped.iter().map(|(name, reason)| row([name, "", "", "left alone", reason, ""]));
+    let rows = outcome.namespaces.iter().map(|one| row_of(one, &plan.version)).chain(skipped).collect();
+    let names: Vec<Value> = outcome
+        .namespaces
+        .iter()
+        .filter(|one| matches!(one.ending, Ending::Updated))
+        .map(|one| Value::from(one.name.as_str()))
+        .collect();
+    let report = Report::new(ending, summary)
+        .fact("profile", &plan.profile)
+        .fact("already there", plan.up_to_date)
+        .fact("no environments", plan.not_environments.len())
+        .table(&["namespace", "from", "to", "result", "reason", "seconds"], rows)
+        .output("version", plan.version.as_str())
+        .output("updated", names);
+    outcome.namespaces.iter().filter_map(next_step).fold(report, Report::then)
+}
+
+fn row_of(one: &NamespaceOutcome, version: &str) -> Vec<String> {
+    let seconds = format!("{:.1}", one.elapsed.as_secs_f64());
+    let (to, result, reason) = match &one.ending {
+        Ending::Updated => (version, "updated", String::new()),
+        Ending::Skipped(reason) => ("", "left alone", reason.clone()),
+        Ending::Failed { step, error } => {
+            ("", "failed", format!("step {step}: {}", first_line(&chain(error))))
+        }
+        Ending::Stopped => ("", "interrupted", "a rerun goes on".to_owned()),
+        Ending::NotBegun => ("", "not begun", String::new()),
+    };
+    row([&one.name, &one.from, to, result, &reason, &seconds])
+}
+
+fn row(cells: [&str; 6]) -> Vec<String> {
+    cells.map(str::to_owned).to_vec()
+}
+
+fn next_step(one: &NamespaceOutcome) -> Option<String> {
+    match &one.ending {
+        Ending::Failed { .. } => {
+            Some(format!("{}: remove the cause, then run again with `retry_failed: true`", one.name))
+        }
+        _ => None,
+    }
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
+}

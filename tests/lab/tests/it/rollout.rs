@@ -1,0 +1,272 @@
+//! plugin-rollout on real namespaces: both procedures, failures, kills, and the monitors that must never stay paused.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use lab::fixtures::{Customer, Environment, Tools, environment, package_chart};
+use lab::plugin::{self, Ended};
+use lab::standin::updater::updater;
+use lab::standin::uptime::Uptime;
+use lab::{cluster, folder};
+
+const OLD: &str = "12.1.2310";
+const NEW: &str = "12.1.2410";
+
+/// Customers of one test, with a bucket, a workspace and an uptime service of their own.
+struct Site {
+    mark: String,
+    bucket: PathBuf,
+    workspace: PathBuf,
+    tools: Tools,
+    uptime: Uptime,
+}
+
+impl Site {
+    fn new() -> Self {
+        let mark = folder::unique_name("site");
+        let bucket = folder::temporary("bucket").unwrap();
+        let workspace = folder::temporary("workspace").unwrap();
+        Self { mark, bucket, workspace, tools: Tools::shared().unwrap(), uptime: Uptime::start(None).unwrap() }
+    }
+
+    fn name(&self, customer: &str) -> String {
+        format!("{}-{customer}", self.mark)
+    }
+
+    /// A customer with a monitor, and somebody else's monitor whose name only contains the customer's.
+    async fn customer(&self, name: &str, change: impl Fn(Environment) -> Environment) -> Customer {
+        let name = self.name(name);
+        self.uptime.add_monitor(&format!("{name} - Protheus ERP")).unwrap();
+        self.uptime.add_monitor(&format!("x{name} - Protheus ERP")).unwrap();
+        let client = cluster().client().await.unwrap();
+        change(environment(&name, OLD)).create(&self.tools, &client).await.unwrap()
+    }
+
+    async fn publish(&self, version: &str) {
+        let chart = package_chart(&self.tools, version).await.unwrap();
+        std::fs::copy(chart, self.bucket.join(format!("smarterp-{version}.tgz"))).unwrap();
+    }
+
+    fn settings(&self, profile: &str, more: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
+        let all = [
+            ("bucket", format!("file://{}", self.bucket.display())),
+            ("profile", profile.to_owned()),
+            ("version", NEW.to_owned()),
+            ("namespaces", self.mark.clone() + "-"),
+            ("kubeconfig", cluster().kubeconfig().display().to_string()),
+            ("helm", self.tools.helm.display().to_string()),
+            ("uptimerobot_url", self.uptime.url().to_owned()),
+            ("uptimerobot_key", self.uptime.key().to_owned()),
+            ("helm_timeout", "2m".to_owned()),
+            ("log_level", "debug".to_owned()),
+        ];
+        let more = more.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let mut settings: Vec<(&str, String)> = Vec::new();
+        for (name, value) in all.into_iter().chain(more) {
+            settings.retain(|(known, _)| *known != name);
+            settings.push((name, value));
+        }
+        settings
+    }
+
+    fn run(&self, profile: &str, more: &[(&'static str, &str)]) -> Ended {
+        plugin::run("plugin-rollout", &self.workspace, &self.settings(profile, more)).unwrap()
+    }
+
+    fn paused(&self) -> Vec<String> {
+        self.uptime.monitors().into_iter().filter(|one| one.status == 0).map(|one| one.name).collect()
+    }
+}
+
+async fn version(customer: &Customer) -> (String, String, String) {
+    (
+        customer.label("BaseVersion").await.unwrap().unwrap_or_default(),
+        customer.label("UpdaterDesiredVersion").await.unwrap().unwrap_or_default(),
+        customer.config("UPDATER_STATUS").await.unwrap().unwrap_or_default(),
+    )
+}
+
+fn updated() -> (String, String, String) {
+    (NEW.into(), NEW.into(), "OK".into())
+}
+
+fn untouched() -> (String, String, String) {
+    (OLD.into(), OLD.into(), "OK".into())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn production_environments_get_the_version_and_go_back_to_sleep() {
+    let site = Site::new();
+    site.publish(NEW).await;
+    let plain = site.customer("acme", |one| one).await;
+    let worn = site.customer("globex", Environment::changed_by_others).await;
+
+    let plan = site.run("smarterp-producao", &[("dry_run", "true")]);
+    assert_eq!(plan.code, 0, "{}", plan.log);
+    assert!(plan.log.contains("2 to update"), "{}", plan.log);
+    assert_eq!(version(&plain).await, untouched(), "a dry run changes nothing");
+    assert!(site.uptime.history().is_empty());
+
+    let ended = site.run("smarterp-producao", &[("backup", "true")]);
+    assert_eq!(ended.code, 0, "{}", ended.log);
+    for customer in [&plain, &worn] {
+        assert_eq!(version(customer).await, updated(), "{}", ended.log);
+        assert_eq!(customer.config("HOOK_ENVIRONMENT_producao").await.unwrap().as_deref(), Some(""));
+        let replicas = customer.replicas().await.unwrap();
+        let awake: Vec<_> = replicas.iter().filter(|(_, count)| **count > 0).map(|(name, _)| name.as_str()).collect();
+        assert_eq!(awake, ["protheus-sleeper"], "everything else sleeps");
+    }
+    assert_eq!(site.paused(), [""; 0]);
+    let touched: Vec<String> = site.uptime.history().into_iter().map(|change| change.name).collect();
+    assert!(touched.iter().all(|name| name.starts_with(&site.mark)), "only the customers' own monitors: {touched:?}");
+    assert!(site.bucket.join("rollout").join(plain.name()).is_dir(), "the values were saved");
+
+    let again = site.run("smarterp-producao", &[]);
+    assert_eq!(again.code, 0, "{}", again.log);
+    assert!(again.log.contains("nothing to do"), "{}", again.log);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rule_8_the_chart_and_the_next_rollout_add_nothing_twice() {
+    let site = Site::new();
+    site.publish(NEW).await;
+    site.publish("12.1.2411").await;
+    let customer = site.customer("acme", |one| one).await;
+    for version in [NEW, "12.1.2411"] {
+        let ended = site.run("smarterp-producao", &[("version", version)]);
+        assert_eq!(ended.code, 0, "{}", ended.log);
+    }
+    let name = customer.application("appserver");
+    let depends = cluster()
+        .kubectl(&["get", "deployment", &name, "-n", customer.name(), "-o", r"jsonpath={.metadata.annotations.tks\.sh/sleeper\.depends}"])
+        .unwrap();
+    for item in ["protheus-config-producao-all", "protheus-rest-producao-all"] {
+        assert_eq!(depends.split(',').filter(|one| *one == item).count(), 1, "{depends}");
+    }
+    assert!(!depends.contains("null"), "{depends}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn homologation_environments_are_updated_by_their_own_updater() {
+    let _updater = updater();
+    let site = Site::new();
+    site.publish(NEW).await;
+    let customer = site.customer("acme-development", |one| one).await;
+    let ended = site.run("smarterp-release", &[]);
+    assert_eq!(ended.code, 0, "{}", ended.log);
+    assert_eq!(version(&customer).await, updated(), "{}", ended.log);
+    assert!(site.run("smarterp-release", &[]).log.contains("nothing to do"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_must_not_be_touched_is_left_alone_with_the_reason() {
+    let site = Site::new();
+    site.publish(NEW).await;
+    let used = site.customer("used", Environment::in_use).await;
+    let odd = site.customer("odd", |one| one.status("UPDATING")).await;
+    let bare = site.customer("bare", Environment::without_release).await;
+    let tiller = site.customer("tiller", Environment::helm2_release).await;
+    let unlabelled = site.customer("unlabelled", |one| one.without_label("BaseVersion")).await;
+    let canceled = site.customer("canceled", |one| one).await;
+
+    let plan = site.run("smarterp-producao", &[("dry_run", "true")]);
+    for reason in ["somebody works there", "UPDATER_STATUS is UPDATING", "no deployed Helm release", "Helm 2", "no label `BaseVersion`", "left out by `canceled`"] {
+        assert!(plan.log.contains(reason), "{reason}:\n{}", plan.log);
+    }
+    let ended = site.run("smarterp-producao", &[]);
+    assert_eq!(ended.code, 0, "{}", ended.log);
+    for customer in [used, bare, tiller, canceled] {
+        assert_eq!(version(&customer).await, untouched());
+    }
+    assert_eq!(version(&odd).await.2, "UPDATING");
+    assert_eq!(unlabelled.label("UpdaterDesiredVersion").await.unwrap().as_deref(), Some(OLD));
+    assert!(site.uptime.history().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_helm_fails_its_namespace_alone_and_is_retried_on_demand() {
+    let site = Site::new();
+    site.publish(NEW).await;
+    let bad = site.customer("acme", |one| one).await;
+    let good = site.customer("globex", |one| one).await;
+    // The API server refuses this value, helm's rendering does not.
+    let quota = format!("apiVersion: v1\nkind: ResourceQuota\nmetadata: {{name: none, namespace: {}}}\nspec: {{hard: {{count/services: \"0\"}}}}\n", bad.name());
+    cluster().kubectl(&["delete", "services", "--all", "-n", bad.name()]).unwrap();
+    cluster().apply(&quota).unwrap();
+
+    let ended = site.run("smarterp-producao", &[("max_failures", "2")]);
+    assert_eq!(ended.code, 3, "{}", ended.log);
+    assert_eq!(version(&good).await, updated());
+    assert_eq!(version(&bad).await, (OLD.into(), NEW.into(), "FAILED".into()), "{}", ended.log);
+    assert!(ended.log.contains("helm_upgrade") && ended.log.contains("quota"), "{}", ended.log);
+    assert_eq!(site.paused(), [""; 0], "monitors are resumed after a failure too");
+
+    cluster().kubectl(&["delete", "resourcequota", "none", "-n", bad.name()]).unwrap();
+    let refused = site.run("smarterp-producao", &[]);
+    assert!(refused.log.contains("retry_failed"), "{}", refused.log);
+    let retried = site.run("smarterp-producao", &[("retry_failed", "true")]);
+    assert_eq!(retried.code, 0, "{}", retried.log);
+    assert_eq!(version(&bad).await, updated());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_run_owes_its_monitors_and_the_next_run_finishes() {
+    let site = Site::new();
+    site.publish(NEW).await;
+    let customer = site.customer("acme", |one| one).await;
+
+    let mut child = plugin::start("plugin-rollout", &site.workspace, &site.settings("smarterp-producao", &[])).unwrap();
+    wait_until(|| !site.paused().is_empty()).await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(site.paused().len(), 1, "SIGKILL leaves the monitor paused");
+
+    let resumed = site.run("smarterp-producao", &[("action", "resume")]);
+    assert_eq!(resumed.code, 0, "{}", resumed.log);
+    assert_eq!(site.paused(), [""; 0], "{}", resumed.log);
+    assert!(site.run("smarterp-producao", &[("action", "resume")]).log.contains("no dead run left anything"));
+
+    let ended = site.run("smarterp-producao", &[]);
+    assert_eq!(ended.code, 0, "{}", ended.log);
+    assert_eq!(version(&customer).await, updated());
+    assert_eq!(site.paused(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_told_to_stop_resumes_its_monitors_and_says_so() {
+    let site = Site::new();
+    site.publish(NEW).await;
+    let customer = site.customer("acme", |one| one).await;
+    let child = plugin::start("plugin-rollout", &site.workspace, &site.settings("smarterp-producao", &[])).unwrap();
+    wait_until(|| !site.paused().is_empty()).await;
+    let mut kill = lab::process::command("kill");
+    kill.arg(child.id().to_string());
+    lab::process::output(kill, "").unwrap();
+    let ended = Ended::of(&child.wait_with_output().unwrap());
+    assert_eq!(ended.code, 75, "{}", ended.log);
+    assert_eq!(site.paused(), [""; 0]);
+
+    let rerun = site.run("smarterp-producao", &[]);
+    assert_eq!(rerun.code, 0, "{}", rerun.log);
+    assert_eq!(version(&customer).await, updated());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_monitor_that_was_paused_before_stays_paused() {
+    let site = Site::new();
+    site.publish(NEW).await;
+    let customer = site.customer("acme", |one| one).await;
+    let monitor = site.uptime.monitors().into_iter().find(|one| one.name.starts_with(customer.name())).unwrap();
+    site.uptime.set_status(monitor.id, 0).unwrap();
+    let ended = site.run("smarterp-producao", &[]);
+    assert_eq!(ended.code, 0, "{}", ended.log);
+    assert_eq!(site.paused(), [monitor.name]);
+}
+
+async fn wait_until(is_so: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while !is_so() {
+        assert!(Instant::now() < end, "it never came");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
