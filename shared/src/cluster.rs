@@ -43,8 +43,8 @@ enum Cause {
     /// The API server's own words; kube's Display says everything twice.
     #[error("the API server answered {}: {}", .0.code, .0.message)]
     Status(Box<kube::core::Status>),
-    #[error("{0}")]
-    Other(kube::Error),
+    #[error("no usable answer from the API server")]
+    Other(#[source] kube::Error),
     #[error("{0}")]
     Refused(String),
 }
@@ -117,6 +117,8 @@ pub async fn connect(access: &Access) -> Result<Client, Error> {
             from_kubeconfig(kubeconfig).await.map_err(failed)?
         }
     };
+    // An operator wants to know which cluster this is before anything happens in it.
+    tracing::info!("cluster {}", config.cluster_url);
     config.connect_timeout = Some(Duration::from_secs(10));
     config.read_timeout = Some(Duration::from_secs(60));
     Client::try_from(config).map_err(|error| Error::new("use the access to the cluster", error))

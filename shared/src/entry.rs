@@ -11,7 +11,7 @@ use crate::failure::{Exit, Failure};
 use crate::log;
 use crate::redact::Redactor;
 use crate::report::{Ending, Report, write_json};
-use crate::settings::{Common, Env, Problems, Reader, Setting, groups_help};
+use crate::settings::{Common, Env, Problems, Reader, Setting, groups_help, groups_markdown};
 use crate::stop::Stop;
 
 /// What `entry` knows about a plugin.
@@ -154,7 +154,7 @@ fn common_settings(env: &Env) -> Common {
     common
 }
 
-/// `--help` and `--version`; settings never come from arguments.
+/// `--help`, `--settings` (the table of a README) and `--version`; settings never come from arguments.
 fn answer_to_arguments(plugin: &Plugin) -> Option<ExitCode> {
     let mut out = std::io::stdout().lock();
     let argument = std::env::args().nth(1)?;
@@ -171,6 +171,7 @@ fn answer_to_arguments(plugin: &Plugin) -> Option<ExitCode> {
             ),
             ExitCode::SUCCESS,
         ),
+        "--settings" => (write!(out, "{}", groups_markdown(plugin.settings)), ExitCode::SUCCESS),
         "--version" | "-V" => {
             (writeln!(out, "{} {}", plugin.name, env!("CARGO_PKG_VERSION")), ExitCode::SUCCESS)
         }

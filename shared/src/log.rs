@@ -14,7 +14,8 @@ use crate::settings::common::LogFormat;
 
 /// Starts the log. Other crates' own events are shown from `debug` on only.
 pub(crate) fn start(level: &str, format: LogFormat, redactor: &Redactor) {
-    let others = if matches!(level, "debug" | "trace") { "info" } else { "error" };
+    // Other crates log errors that they also return; whoever gets them says it once.
+    let others = if matches!(level, "debug" | "trace") { "info" } else { "off" };
     let ours: Vec<String> = [
         "shared",
         "plugin_rpo",

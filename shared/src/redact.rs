@@ -11,6 +11,8 @@ use crate::settings::{Env, Setting};
 
 /// Shorter texts are not searched for: hiding every `1` would make a log unreadable and hide nothing.
 const SHORTEST: usize = 4;
+/// In documents only longer parts are.
+const SHORTEST_PART: usize = 16;
 const HIDDEN: &str = "[hidden]";
 
 /// Knows the secrets of a run in all their forms.
@@ -31,7 +33,7 @@ impl Redactor {
     fn knowing<'a>(secrets: impl Iterator<Item = &'a str>) -> Self {
         let mut forms = BTreeSet::new();
         for secret in secrets {
-            for text in std::iter::once(secret.trim()).chain(secret.lines().map(str::trim)) {
+            for text in std::iter::once(secret.trim()).chain(parts(secret)) {
                 if text.len() < SHORTEST {
                     continue;
                 }
@@ -57,6 +59,15 @@ impl Redactor {
     }
 }
 
+/// The parts of a secret that is a document (a key in PEM, a kubeconfig): its tokens and lines of base64. Its words and addresses are no secret, and
+/// hiding every `v1` would make a log unreadable.
+fn parts(secret: &str) -> impl Iterator<Item = &str> {
+    let is_document = secret.trim().contains('\n') || secret.trim_start().starts_with('{');
+    let separators = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | '{' | '}' | '[' | ']');
+    let is_token = |part: &&str| part.len() >= SHORTEST_PART && !part.contains("://");
+    secret.split(separators).filter(is_token).filter(move |_| is_document)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,9 +83,16 @@ mod tests {
     }
 
     #[test]
-    fn hides_every_line_of_a_key() {
-        let redactor = Redactor::knowing(["-----BEGIN KEY-----\nAAAABBBB\n-----END KEY-----\n"].into_iter());
-        assert_eq!(redactor.clean("got AAAABBBB there"), "got [hidden] there");
+    fn hides_the_tokens_of_a_document_and_not_its_words() {
+        let key = "-----BEGIN KEY-----\nAAAABBBBCCCCDDDDEEEE\n-----END KEY-----\n";
+        let kubeconfig = "kind: Config\nclusters:\n- cluster: {server: https://10.0.0.1:6443}\nusers:\n- user: {token: eyJhbGciOiJSUzI1NiJ9.x.y}\n";
+        let redactor = Redactor::knowing([key, kubeconfig].into_iter());
+        assert_eq!(redactor.clean("got AAAABBBBCCCCDDDDEEEE there"), "got [hidden] there");
+        assert_eq!(redactor.clean("Bearer eyJhbGciOiJSUzI1NiJ9.x.y"), "Bearer [hidden]");
+        assert_eq!(
+            redactor.clean("kind: Config at https://10.0.0.1:6443"),
+            "kind: Config at https://10.0.0.1:6443"
+        );
     }
 
     #[test]

@@ -76,7 +76,11 @@ impl Bucket {
                     if holder != run && age < patience {
                         return Ok(Claim::Held { run: holder, since });
                     }
-                    tracing::info!("taking over the unfinished upload of `{holder}` since {since}");
+                    if since == Timestamp::UNIX_EPOCH {
+                        tracing::info!("taking up the upload that `{holder}` gave up");
+                    } else {
+                        tracing::info!("taking over the unfinished upload of `{holder}` since {since}");
+                    }
                     self.put_if_unchanged(key, claim_of::<C>(run)?, &version).await?
                 }
             };
@@ -100,6 +104,15 @@ impl Bucket {
             Put::Written(version) => Ok(Some(version)),
             Put::Refused => Ok(None),
         }
+    }
+
+    /// Gives up a claim after a failure, so that the next run need not wait for it to grow stale.
+    ///
+    /// # Errors
+    /// When the bucket cannot be written; a claim that another run took over is left alone.
+    pub async fn give_up<C: Serialize>(&self, key: &Key, run: &str, claim: &Version) -> Result<(), Error> {
+        let stale = Manifest::<C>::Uploading { run: run.to_owned(), since: Timestamp::UNIX_EPOCH };
+        self.put_if_unchanged(key, json(&stale)?, claim).await.map(|_| ())
     }
 
     /// Ends a claim: from now on the object counts as published.

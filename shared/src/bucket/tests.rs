@@ -105,6 +105,18 @@ async fn a_claim_refuses_others_and_is_taken_over_by_its_own_rerun() {
 }
 
 #[tokio::test]
+async fn a_claim_that_was_given_up_is_free() {
+    let (_folder, bucket) = folder_bucket();
+    let key = Key::new("x/manifest.json", Kind::Json);
+    let hour = Duration::from_secs(3600);
+    let Claim::Taken(claim) = bucket.claim::<Content>(&key, "build 1", hour).await.unwrap() else {
+        panic!("not taken")
+    };
+    bucket.give_up::<Content>(&key, "build 1", &claim).await.unwrap();
+    assert!(matches!(bucket.claim::<Content>(&key, "build 2", hour).await.unwrap(), Claim::Taken(_)));
+}
+
+#[tokio::test]
 async fn a_stale_claim_is_taken_over() {
     let (_folder, bucket) = folder_bucket();
     let key = Key::new("x/manifest.json", Kind::Json);

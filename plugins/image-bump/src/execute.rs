@@ -1,0 +1,146 @@
+//! Does what the plan says. Order of writes: (1) the commit on the version branch, which nobody reads yet; (2) the pull request, because it
+//! cannot be opened without the branch. A run that is cut between them is finished by the next: it finds the commit and opens the pull
+//! request. The branch is never deleted, only moved: deleting it would close the pull request.
+
+use shared::http;
+
+use crate::Error;
+use crate::gitea::{Gitea, NewCommit, NewFile, PullRequest};
+use crate::message::Text;
+use crate::plan::{CommitPlan, Plan, PullRequestPlan};
+
+/// What was done.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// The new commit.
+    pub commit: Option<String>,
+    /// The pull request that was opened or refreshed.
+    pub pull_request: Option<PullRequest>,
+}
+
+/// What was done before it failed.
+#[derive(Debug)]
+pub struct Failed {
+    /// Done before.
+    pub done: Outcome,
+    /// Why it failed.
+    pub source: Error,
+}
+
+/// Commits, then opens or refreshes the pull request.
+///
+/// # Errors
+/// With what had been done before.
+pub async fn execute(plan: &Plan, gitea: &Gitea) -> Result<Outcome, Failed> {
+    let mut done = Outcome::default();
+    if let Some(commit) = &plan.commit {
+        match put_commit(plan, commit, gitea).await {
+            Ok(commit) => done.commit = commit,
+            Err(source) => return Err(Failed { done, source }),
+        }
+    }
+    match put_pull_request(plan, gitea).await {
+        Ok(pull_request) => done.pull_request = pull_request,
+        Err(source) => return Err(Failed { done, source }),
+    }
+    Ok(done)
+}
+
+/// One commit on top of the base, to which the version branch is moved whatever it was before.
+async fn put_commit(plan: &Plan, commit: &CommitPlan, gitea: &Gitea) -> Result<Option<String>, Error> {
+    let changed = commit.files.iter().filter_map(|file| {
+        let blob = file.base_blob.as_deref()?;
+        Some(NewFile::new(&file.path, &file.content, Some(blob)))
+    });
+    let request = NewCommit {
+        branch: &plan.base.name,
+        new_branch: &plan.branch,
+        force_push: true,
+        force_overwrite_new_branch: true,
+        message: &commit.message,
+        author: commit.author.as_ref(),
+        files: changed.collect(),
+    };
+    match gitea.post_commit(&request).await? {
+        Ok(id) => {
+            tracing::info!("`{}` is at {id}, on top of `{}`", plan.branch, plan.base.name);
+            Ok(Some(id))
+        }
+        Err(refused) if is_about_existing_branch(&refused) && plan.branch_head.is_some() => {
+            tracing::info!(
+                "this server does not overwrite branches; the commit goes on top of `{}`",
+                plan.branch
+            );
+            put_commit_on_top(plan, commit, gitea).await
+        }
+        Err(refused) => Err(refusal(plan, refused)),
+    }
+}
+
+/// For servers older than Gitea 1.26: the version branch keeps its earlier commits.
+async fn put_commit_on_top(plan: &Plan, commit: &CommitPlan, gitea: &Gitea) -> Result<Option<String>, Error> {
+    let files: Vec<NewFile<'_>> = commit
+        .files
+        .iter()
+        .filter(|file| !file.is_on_branch)
+        .map(|file| NewFile::new(&file.path, &file.content, file.branch_blob.as_deref()))
+        .collect();
+    if files.is_empty() {
+        return Ok(plan.branch_head.clone());
+    }
+    let request = NewCommit {
+        branch: &plan.branch,
+        new_branch: &plan.branch,
+        force_push: false,
+        force_overwrite_new_branch: false,
+        message: &commit.message,
+        author: commit.author.as_ref(),
+        files,
+    };
+    match gitea.post_commit(&request).await? {
+        Ok(id) => Ok(Some(id)),
+        Err(refused) => Err(refusal(plan, refused)),
+    }
+}
+
+async fn put_pull_request(plan: &Plan, gitea: &Gitea) -> Result<Option<PullRequest>, Error> {
+    match &plan.pull_request {
+        PullRequestPlan::None | PullRequestPlan::Keep(_) | PullRequestPlan::LeaveOver(_) => Ok(None),
+        PullRequestPlan::Refresh(open, text) => Ok(Some(refresh(open.number, text, gitea).await?)),
+        PullRequestPlan::Open(text) => {
+            if let Some(opened) =
+                gitea.post_pull_request(&plan.base.name, &plan.branch, &text.title, &text.body).await?
+            {
+                tracing::info!("opened {}", opened.url);
+                return Ok(Some(opened));
+            }
+            // Another run or somebody was faster.
+            match gitea.fetch_open_pull_request(&plan.base.name, &plan.branch).await? {
+                Some(open) => Ok(Some(refresh(open.number, text, gitea).await?)),
+                None => Err(Error::Moved { branch: plan.branch.clone() }),
+            }
+        }
+    }
+}
+
+async fn refresh(number: u64, text: &Text, gitea: &Gitea) -> Result<PullRequest, Error> {
+    let refreshed = gitea.patch_pull_request(number, &text.title, &text.body).await?;
+    tracing::info!("refreshed {}", refreshed.url);
+    Ok(refreshed)
+}
+
+fn is_about_existing_branch(refused: &http::Error) -> bool {
+    matches!(refused, http::Error::Status { status: 409 | 422, body, .. } if body.contains("branch already exists"))
+}
+
+/// A blob that is another one by now means that somebody committed since we looked: the next run sees it.
+fn refusal(plan: &Plan, refused: http::Error) -> Error {
+    match refused {
+        http::Error::Status { status: 409 | 422, body, .. } if body.contains("does not match") => {
+            tracing::info!("the server said: {body}");
+            Error::Moved { branch: plan.base.name.clone() }
+        }
+        other if is_about_existing_branch(&other) => Error::Moved { branch: plan.branch.clone() },
+        other => Error::Git(other),
+    }
+}

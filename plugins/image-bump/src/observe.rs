@@ -1,0 +1,77 @@
+//! Reads everything the plan needs: the base branch and its files, the version branch with its files and commits, and the open pull
+//! request. Changes nothing.
+
+use crate::Error;
+use crate::edit::Wanted;
+use crate::gitea::{Branch, Commit, File, Gitea, PullRequest};
+use crate::settings::Settings;
+
+/// What was found.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// The branch that clones begin with; never overwritten.
+    pub default_branch: String,
+    /// The base branch, if it is there.
+    pub base: Option<Branch>,
+    /// The version branch, if it is there.
+    pub branch: Option<VersionBranch>,
+    /// The files that are to change.
+    pub files: Vec<FoundFile>,
+    /// The open pull request from the version branch to the base.
+    pub pull_request: Option<PullRequest>,
+}
+
+/// What was found of the version branch.
+#[derive(Clone, Debug)]
+pub struct VersionBranch {
+    /// Where it is.
+    pub head: Branch,
+    /// Its commits that the base has not, the newest first.
+    pub ahead: Vec<Commit>,
+}
+
+/// A file that is to change.
+#[derive(Clone, Debug)]
+pub struct FoundFile {
+    /// Its path.
+    pub path: String,
+    /// What it should hold.
+    pub wanted: Wanted,
+    /// On the base branch.
+    pub on_base: Option<File>,
+    /// On the version branch.
+    pub on_branch: Option<File>,
+}
+
+/// Looks at the repository.
+///
+/// # Errors
+/// When the server cannot be asked.
+pub async fn observe(settings: &Settings, gitea: &Gitea) -> Result<Observed, Error> {
+    let default_branch = gitea.fetch_default_branch().await?;
+    let base = gitea.fetch_branch(&settings.base).await?;
+    let branch = gitea.fetch_branch(&settings.branch).await?;
+    let mut files = Vec::new();
+    for (path, wanted) in &settings.files {
+        let on_base = fetch_file(gitea, path, base.as_ref()).await?;
+        let on_branch = fetch_file(gitea, path, branch.as_ref()).await?;
+        files.push(FoundFile { path: path.clone(), wanted: wanted.clone(), on_base, on_branch });
+    }
+    let branch = match (branch, &base) {
+        (Some(head), Some(_)) => {
+            let ahead = gitea.fetch_commits_ahead(&settings.base, &settings.branch).await?;
+            Some(VersionBranch { head, ahead })
+        }
+        _ => None,
+    };
+    let pull_request = gitea.fetch_open_pull_request(&settings.base, &settings.branch).await?;
+    Ok(Observed { default_branch, base, branch, files, pull_request })
+}
+
+/// Of the commit, not of the branch: the branch may move while the files are read.
+async fn fetch_file(gitea: &Gitea, path: &str, branch: Option<&Branch>) -> Result<Option<File>, Error> {
+    match branch {
+        Some(branch) => Ok(gitea.fetch_file(path, &branch.commit).await?),
+        None => Ok(None),
+    }
+}
