@@ -56,7 +56,7 @@ pub async fn run(env: Env, stop: Stop) -> Result<Report, Failure> {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The bucket could not be read or written.
-    #[error("the bucket failed")]
+    #[error(transparent)]
     Bucket(#[from] bucket::Error),
     /// A file of the workspace could not be read.
     #[error("cannot read `{file}`")]

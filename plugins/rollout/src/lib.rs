@@ -89,16 +89,16 @@ impl Worlds {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The cluster could not be read or changed.
-    #[error("the cluster failed")]
+    #[error(transparent)]
     Cluster(#[from] cluster::Error),
     /// The bucket could not be read or written.
-    #[error("the bucket failed")]
+    #[error(transparent)]
     Bucket(#[from] bucket::Error),
     /// The uptime service could not be asked.
     #[error("the monitors could not be handled")]
     Monitors(#[from] monitors::Error),
     /// Helm failed.
-    #[error("helm failed")]
+    #[error(transparent)]
     Helm(#[from] process::Error),
     /// No folder for helm.
     #[error("cannot make a temporary folder for helm")]

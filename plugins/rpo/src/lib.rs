@@ -54,7 +54,7 @@ pub async fn run(env: Env, stop: Stop) -> Result<Report, Failure> {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The bucket could not be read or written.
-    #[error("the bucket failed")]
+    #[error(transparent)]
     Bucket(#[from] bucket::Error),
     /// There is no base RPO where the settings say.
     #[error("there is no base RPO `{key}`: look at `rpo_source` and `rpo_name`")]
@@ -82,7 +82,7 @@ pub enum Error {
         key: String,
     },
     /// The AppServer could not be run.
-    #[error("the AppServer could not be run")]
+    #[error(transparent)]
     AppServer(#[from] process::Error),
     /// The AppServer did not confirm a patch.
     #[error("the AppServer did not apply `{patch}`: {reason}")]

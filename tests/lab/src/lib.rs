@@ -5,6 +5,7 @@
 mod component;
 mod error;
 
+pub mod bench;
 pub mod cluster;
 pub mod demo;
 pub mod fixtures;

@@ -26,7 +26,11 @@ pub fn programs() -> Result<PathBuf, Error> {
 }
 
 /// A plugin about to be run in `workspace`. Settings are written as in YAML: `dry_run`, not `PLUGIN_DRY_RUN`.
-pub fn command<V: AsRef<str>>(name: &str, workspace: &Path, settings: &[(&str, V)]) -> Result<Command, Error> {
+pub fn command<V: AsRef<str>>(
+    name: &str,
+    workspace: &Path,
+    settings: &[(&str, V)],
+) -> Result<Command, Error> {
     let mut command = process::command(programs()?.join(name));
     command.env_clear().current_dir(workspace).stdin(Stdio::null());
     for (setting, value) in settings {

@@ -4,12 +4,14 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use object_store::aws::AmazonS3Builder;
+use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::buffered::BufWriter;
 use object_store::signer::Signer as _;
 use reqwest::Method;
+use tokio::io::AsyncWriteExt as _;
 
 use crate::error::{Attempt as _, Error, or_fail};
 use crate::process::{Process, command};
@@ -80,19 +82,32 @@ impl S3 {
         let attempt = || format!("cannot create the bucket `{name}`");
         // object_store cannot create buckets, but it signs any request to a path: a PUT of the empty path is
         // the one that creates the bucket.
-        let store = AmazonS3Builder::new()
-            .with_endpoint(&self.endpoint)
-            .with_allow_http(true)
-            .with_region("us-east-1")
-            .with_bucket_name(&name)
-            .with_access_key_id(ACCESS_KEY)
-            .with_secret_access_key(&self.secret_key)
-            .build()
-            .attempting(attempt)?;
+        let store = self.store(&name).attempting(attempt)?;
         let signed = store.signed_url(Method::PUT, &"".into(), Duration::from_secs(60)).await;
         let url = signed.attempting(attempt)?;
         http::success(http::client()?.put(url)).await.attempting(attempt)?;
         Ok(name)
+    }
+
+    /// Puts a file into a bucket, as somebody would who feeds the pipeline.
+    pub async fn upload(&self, bucket: &str, key: &str, file: &Path) -> Result<(), Error> {
+        let attempt = || format!("cannot upload `{key}`");
+        let store = Arc::new(self.store(bucket).attempting(attempt)?);
+        let mut input = tokio::fs::File::open(file).await.attempting(attempt)?;
+        let mut output = BufWriter::new(store, key.into());
+        tokio::io::copy(&mut input, &mut output).await.attempting(attempt)?;
+        output.shutdown().await.attempting(attempt)
+    }
+
+    fn store(&self, bucket: &str) -> object_store::Result<AmazonS3> {
+        AmazonS3Builder::new()
+            .with_endpoint(&self.endpoint)
+            .with_allow_http(true)
+            .with_region("us-east-1")
+            .with_bucket_name(bucket)
+            .with_access_key_id(ACCESS_KEY)
+            .with_secret_access_key(&self.secret_key)
+            .build()
     }
 
     async fn ready(&self) -> Result<(), Error> {

@@ -4,11 +4,17 @@
 mod appserver;
 mod chart_publish;
 mod control_plane;
+mod demo;
 mod ends_with_its_owner;
 mod environment;
 mod git_server;
+mod image_bump;
+mod limits;
 mod measured_run;
 mod object_store;
+mod readme;
 mod rollout;
+mod rpo;
+mod settings;
 mod updater;
 mod uptime;

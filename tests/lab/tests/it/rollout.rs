@@ -26,7 +26,13 @@ impl Site {
         let mark = folder::unique_name("site");
         let bucket = folder::temporary("bucket").unwrap();
         let workspace = folder::temporary("workspace").unwrap();
-        Self { mark, bucket, workspace, tools: Tools::shared().unwrap(), uptime: Uptime::start(None).unwrap() }
+        Self {
+            mark,
+            bucket,
+            workspace,
+            tools: Tools::shared().unwrap(),
+            uptime: Uptime::start(None).unwrap(),
+        }
     }
 
     fn name(&self, customer: &str) -> String {
@@ -113,12 +119,16 @@ async fn production_environments_get_the_version_and_go_back_to_sleep() {
         assert_eq!(version(customer).await, updated(), "{}", ended.log);
         assert_eq!(customer.config("HOOK_ENVIRONMENT_producao").await.unwrap().as_deref(), Some(""));
         let replicas = customer.replicas().await.unwrap();
-        let awake: Vec<_> = replicas.iter().filter(|(_, count)| **count > 0).map(|(name, _)| name.as_str()).collect();
+        let awake: Vec<_> =
+            replicas.iter().filter(|(_, count)| **count > 0).map(|(name, _)| name.as_str()).collect();
         assert_eq!(awake, ["protheus-sleeper"], "everything else sleeps");
     }
     assert_eq!(site.paused(), [""; 0]);
     let touched: Vec<String> = site.uptime.history().into_iter().map(|change| change.name).collect();
-    assert!(touched.iter().all(|name| name.starts_with(&site.mark)), "only the customers' own monitors: {touched:?}");
+    assert!(
+        touched.iter().all(|name| name.starts_with(&site.mark)),
+        "only the customers' own monitors: {touched:?}"
+    );
     assert!(site.bucket.join("rollout").join(plain.name()).is_dir(), "the values were saved");
 
     let again = site.run("smarterp-producao", &[]);
@@ -138,7 +148,15 @@ async fn rule_8_the_chart_and_the_next_rollout_add_nothing_twice() {
     }
     let name = customer.application("appserver");
     let depends = cluster()
-        .kubectl(&["get", "deployment", &name, "-n", customer.name(), "-o", r"jsonpath={.metadata.annotations.tks\.sh/sleeper\.depends}"])
+        .kubectl(&[
+            "get",
+            "deployment",
+            &name,
+            "-n",
+            customer.name(),
+            "-o",
+            r"jsonpath={.metadata.annotations.tks\.sh/sleeper\.depends}",
+        ])
         .unwrap();
     for item in ["protheus-config-producao-all", "protheus-rest-producao-all"] {
         assert_eq!(depends.split(',').filter(|one| *one == item).count(), 1, "{depends}");
@@ -170,7 +188,14 @@ async fn what_must_not_be_touched_is_left_alone_with_the_reason() {
     let canceled = site.customer("canceled", |one| one).await;
 
     let plan = site.run("smarterp-producao", &[("dry_run", "true")]);
-    for reason in ["somebody works there", "UPDATER_STATUS is UPDATING", "no deployed Helm release", "Helm 2", "no label `BaseVersion`", "left out by `canceled`"] {
+    for reason in [
+        "somebody works there",
+        "UPDATER_STATUS is UPDATING",
+        "no deployed Helm release",
+        "Helm 2",
+        "no label `BaseVersion`",
+        "left out by `canceled`",
+    ] {
         assert!(plan.log.contains(reason), "{reason}:\n{}", plan.log);
     }
     let ended = site.run("smarterp-producao", &[]);
@@ -190,7 +215,10 @@ async fn a_failed_helm_fails_its_namespace_alone_and_is_retried_on_demand() {
     let bad = site.customer("acme", |one| one).await;
     let good = site.customer("globex", |one| one).await;
     // The API server refuses this value, helm's rendering does not.
-    let quota = format!("apiVersion: v1\nkind: ResourceQuota\nmetadata: {{name: none, namespace: {}}}\nspec: {{hard: {{count/services: \"0\"}}}}\n", bad.name());
+    let quota = format!(
+        "apiVersion: v1\nkind: ResourceQuota\nmetadata: {{name: none, namespace: {}}}\nspec: {{hard: {{count/services: \"0\"}}}}\n",
+        bad.name()
+    );
     cluster().kubectl(&["delete", "services", "--all", "-n", bad.name()]).unwrap();
     cluster().apply(&quota).unwrap();
 
@@ -215,7 +243,8 @@ async fn a_killed_run_owes_its_monitors_and_the_next_run_finishes() {
     site.publish(NEW).await;
     let customer = site.customer("acme", |one| one).await;
 
-    let mut child = plugin::start("plugin-rollout", &site.workspace, &site.settings("smarterp-producao", &[])).unwrap();
+    let mut child =
+        plugin::start("plugin-rollout", &site.workspace, &site.settings("smarterp-producao", &[])).unwrap();
     wait_until(|| !site.paused().is_empty()).await;
     child.kill().unwrap();
     child.wait().unwrap();
@@ -237,7 +266,8 @@ async fn a_run_that_is_told_to_stop_resumes_its_monitors_and_says_so() {
     let site = Site::new();
     site.publish(NEW).await;
     let customer = site.customer("acme", |one| one).await;
-    let child = plugin::start("plugin-rollout", &site.workspace, &site.settings("smarterp-producao", &[])).unwrap();
+    let child =
+        plugin::start("plugin-rollout", &site.workspace, &site.settings("smarterp-producao", &[])).unwrap();
     wait_until(|| !site.paused().is_empty()).await;
     let mut kill = lab::process::command("kill");
     kill.arg(child.id().to_string());
@@ -256,11 +286,56 @@ async fn a_monitor_that_was_paused_before_stays_paused() {
     let site = Site::new();
     site.publish(NEW).await;
     let customer = site.customer("acme", |one| one).await;
-    let monitor = site.uptime.monitors().into_iter().find(|one| one.name.starts_with(customer.name())).unwrap();
+    let monitor =
+        site.uptime.monitors().into_iter().find(|one| one.name.starts_with(customer.name())).unwrap();
     site.uptime.set_status(monitor.id, 0).unwrap();
     let ended = site.run("smarterp-producao", &[]);
     assert_eq!(ended.code, 0, "{}", ended.log);
     assert_eq!(site.paused(), [monitor.name]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_roles_in_the_examples_are_enough_and_less_is_named() {
+    let _updater = updater();
+    let site = Site::new();
+    site.publish(NEW).await;
+    let production = site.customer("acme", |one| one).await;
+    let homologation = site.customer("acme-development", |one| one).await;
+    let release = account("release", "smarterp-release.yaml", &site.mark);
+    let producao = account("producao", "smarterp-producao.yaml", &site.mark);
+
+    let lacking = site.run("smarterp-producao", &[("kubeconfig", &release), ("exclude", "development")]);
+    assert_eq!(lacking.code, 1, "{}", lacking.log);
+    assert!(lacking.log.contains("cannot deletecollection resource"), "{}", lacking.log);
+    assert_eq!(site.paused(), [""; 0]);
+
+    let ended = site.run(
+        "smarterp-producao",
+        &[
+            ("kubeconfig", &producao),
+            ("exclude", "development"),
+            ("backup", "true"),
+            ("retry_failed", "true"),
+        ],
+    );
+    assert_eq!(ended.code, 0, "{}", ended.log);
+    assert_eq!(version(&production).await, updated());
+    let development = format!("{}-acme-development", site.mark);
+    let ended = site.run("smarterp-release", &[("kubeconfig", &release), ("namespaces", &development)]);
+    assert_eq!(ended.code, 0, "{}", ended.log);
+    assert_eq!(version(&homologation).await, updated());
+}
+
+/// A service account with a role of the examples and nothing else; its kubeconfig as text.
+fn account(name: &str, file: &str, mark: &str) -> String {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/rbac").join(file);
+    let account = format!("{mark}-{name}");
+    cluster().apply(&std::fs::read_to_string(path).unwrap()).unwrap();
+    cluster().kubectl(&["create", "serviceaccount", &account, "-n", "default"]).unwrap();
+    let (role, user) =
+        (format!("--clusterrole=esteira-rollout-{name}"), format!("--serviceaccount=default:{account}"));
+    cluster().kubectl(&["create", "clusterrolebinding", &account, &role, &user]).unwrap();
+    cluster().service_account("default", &account).unwrap()
 }
 
 async fn wait_until(is_so: impl Fn() -> bool) {

@@ -1,0 +1,167 @@
+//! Every plugin treats bad settings and absent counterparts alike: one clear message, the right exit code, nothing touched, no panic.
+
+use std::path::{Path, PathBuf};
+
+use lab::bench::PLUGINS;
+use lab::plugin::{self, Ended};
+use lab::{folder, ports};
+
+/// What a plugin needs at least, with counterparts that are not there, and a setting of it that is not a text.
+struct Case {
+    plugin: &'static str,
+    required: &'static [&'static str],
+    minimal: Vec<(&'static str, String)>,
+    wrong_type: (&'static str, &'static str),
+}
+
+fn cases(workspace: &Path, nowhere: u16) -> Vec<Case> {
+    let bucket =
+        || vec![("bucket", "s3://nothing".to_owned()), ("endpoint", format!("http://127.0.0.1:{nowhere}"))];
+    let text = |name, value: &str| (name, value.to_owned());
+    let kubeconfig = format!(
+        "{{\"clusters\":[{{\"name\":\"c\",\"cluster\":{{\"server\":\"http://127.0.0.1:{nowhere}\"}}}}],\"users\":[{{\"name\":\"u\",\"user\":{{}}}}],\"contexts\":[{{\"name\":\"x\",\"context\":{{\"cluster\":\"c\",\"user\":\"u\"}}}}],\"current-context\":\"x\"}}"
+    );
+    std::fs::create_dir_all(workspace.join("components")).unwrap();
+    std::fs::create_dir_all(workspace.join("chart")).unwrap();
+    std::fs::write(workspace.join("chart/Chart.yaml"), "apiVersion: v2\nname: web\nversion: 0.0.0\n")
+        .unwrap();
+    std::fs::write(workspace.join("chart/VERSION"), "1.0.0\n").unwrap();
+    let rpo = [text("release", "12.1.2410"), text("rpo_source", "base"), text("appserver", "/nowhere")];
+    vec![
+        Case {
+            plugin: "plugin-rpo",
+            required: &["PLUGIN_BUCKET", "PLUGIN_RELEASE", "PLUGIN_RPO_SOURCE", "PLUGIN_APPSERVER"],
+            minimal: [bucket(), rpo.to_vec()].concat(),
+            wrong_type: ("gera_mi", "perhaps"),
+        },
+        Case {
+            plugin: "plugin-package",
+            required: &["PLUGIN_BUCKET", "PLUGIN_SOURCE"],
+            minimal: [bucket(), vec![text("source_prefix", "components")]].concat(),
+            wrong_type: ("compression", "strong"),
+        },
+        Case {
+            plugin: "plugin-image-bump",
+            required: &["PLUGIN_GIT_SERVER", "PLUGIN_GIT_TOKEN", "PLUGIN_REPOSITORY"],
+            minimal: vec![
+                ("git_server", format!("http://127.0.0.1:{nowhere}")),
+                text("git_token", "secret-token"),
+                text("repository", "erp/images"),
+                text("components", "{\"rpo\":\"1\"}"),
+            ],
+            wrong_type: ("components", "rpo=1"),
+        },
+        Case {
+            plugin: "plugin-chart-publish",
+            required: &["PLUGIN_BUCKET"],
+            minimal: [
+                bucket(),
+                vec![text("chart", "chart"), ("helm", lab::tool("helm").unwrap().display().to_string())],
+            ]
+            .concat(),
+            wrong_type: ("conflict_timeout", "soon"),
+        },
+        Case {
+            plugin: "plugin-rollout",
+            required: &["PLUGIN_PROFILE", "PLUGIN_VERSION", "PLUGIN_NAMESPACES"],
+            minimal: vec![
+                text("profile", "smarterp-release"),
+                text("version", "12.1.2410"),
+                text("namespaces", "acme"),
+                ("kubeconfig", kubeconfig),
+            ],
+            wrong_type: ("concurrency", "many"),
+        },
+    ]
+}
+
+fn run(case: &Case, workspace: &Path, settings: &[(&str, String)]) -> Ended {
+    let ended = plugin::run(case.plugin, workspace, settings).unwrap();
+    assert!(!ended.log.contains("panicked"), "{}", ended.log);
+    ended
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    walkdir::WalkDir::new(folder)
+        .sort_by_file_name()
+        .into_iter()
+        .map(|entry| entry.unwrap().into_path())
+        .collect()
+}
+
+#[test]
+fn bad_settings_exit_2_name_everything_at_once_and_touch_nothing() {
+    let workspace = folder::temporary("settings").unwrap();
+    let cases = cases(&workspace, ports::free().unwrap());
+    assert_eq!(cases.iter().map(|case| case.plugin).collect::<Vec<_>>(), PLUGINS);
+    let before = files(&workspace);
+    for case in &cases {
+        let none = run(case, &workspace, &[]);
+        assert_eq!(none.code, 2, "{}: {}", case.plugin, none.log);
+        for name in case.required {
+            assert!(none.log.contains(name), "{}: {name} is not named:\n{}", case.plugin, none.log);
+        }
+        let (wrong, value) = case.wrong_type;
+        let mut settings = case.minimal.clone();
+        settings.retain(|(name, _)| *name != wrong);
+        settings.extend([
+            (wrong, value.to_owned()),
+            ("dry_rum", "true".to_owned()),
+            ("log_level", "loud".to_owned()),
+        ]);
+        let bad = run(case, &workspace, &settings);
+        assert_eq!(bad.code, 2, "{}: {}", case.plugin, bad.log);
+        for text in [
+            format!("PLUGIN_{}", wrong.to_uppercase()),
+            format!("`{value}`"),
+            "did you mean `PLUGIN_DRY_RUN`".into(),
+            "PLUGIN_LOG_LEVEL".into(),
+        ] {
+            assert!(bad.log.contains(&text), "{}: {text} is not said:\n{}", case.plugin, bad.log);
+        }
+        assert!(
+            bad.log.contains("3 settings cannot be used; nothing was touched"),
+            "{}: {}",
+            case.plugin,
+            bad.log
+        );
+    }
+    assert_eq!(files(&workspace), before, "nothing was written");
+}
+
+#[test]
+fn an_absent_counterpart_is_one_clear_message() {
+    let workspace = folder::temporary("settings").unwrap();
+    for case in cases(&workspace, ports::free().unwrap()) {
+        let ended = run(&case, &workspace, &case.minimal);
+        assert!([1, 75].contains(&ended.code), "{}: exit code {}\n{}", case.plugin, ended.code, ended.log);
+        assert_eq!(
+            ended.log.lines().filter(|line| line.starts_with("error: ")).count(),
+            1,
+            "{}: {}",
+            case.plugin,
+            ended.log
+        );
+        assert!(ended.log.contains("127.0.0.1"), "{}: it does not say where:\n{}", case.plugin, ended.log);
+        assert!(!ended.log.contains("secret-token"), "{}: {}", case.plugin, ended.log);
+    }
+}
+
+#[test]
+fn help_lists_every_setting() {
+    let workspace = folder::temporary("settings").unwrap();
+    for case in cases(&workspace, 1) {
+        let mut command = plugin::command::<&str>(case.plugin, &workspace, &[]).unwrap();
+        let help = lab::process::output(
+            {
+                command.arg("--help");
+                command
+            },
+            "",
+        )
+        .unwrap();
+        for name in case.required.iter().chain(&["PLUGIN_DRY_RUN"]) {
+            assert!(help.contains(name), "{help}");
+        }
+    }
+}
