@@ -1,0 +1,142 @@
+//! plugin-package: packs each component folder as a reproducible tar.gz straight into the mirror, with a manifest beside it that says what
+//! it was packed from. A component that has not changed is not packed again.
+
+pub mod archive;
+pub mod component;
+pub mod execute;
+pub mod manifest;
+pub mod mirror;
+pub mod observe;
+pub mod pipe;
+pub mod plan;
+pub mod report;
+pub mod settings;
+
+use std::path::PathBuf;
+
+use shared::bucket;
+use shared::bucket::{BUCKET, Bucket};
+use shared::entry::Plugin;
+use shared::failure::{Exit, Failure, Fault};
+use shared::report::Report;
+use shared::settings::{COMMON, Env};
+use shared::stop::Stop;
+
+use crate::settings::Settings;
+
+/// Name, purpose and settings.
+pub const PLUGIN: Plugin = Plugin {
+    name: "plugin-package",
+    about: "Packs each component folder that has a file VERSION as a reproducible tar.gz into the mirror.",
+    settings: &[settings::OWN, BUCKET, COMMON],
+};
+
+/// The whole run.
+///
+/// # Errors
+/// What went wrong, with the exit code that fits and what had been done before.
+pub async fn run(env: Env, stop: Stop) -> Result<Report, Failure> {
+    stop.or(async {
+        let settings = Settings::from_env(&env)?;
+        let bucket = Bucket::open(&settings.bucket)?;
+        let observed = observe::observe(&settings, &bucket).await?;
+        let plan = plan::plan(&settings, observed)?;
+        if settings.common.dry_run {
+            return Ok(Report::dry_run(&plan));
+        }
+        match execute::execute(&plan, &bucket, &env).await {
+            Ok(outcome) => Ok(report::report(&plan, &outcome)),
+            Err(failed) => Err(Failure::from(failed.source).after(report::failed(&plan, &failed.done))),
+        }
+    })
+    .await
+}
+
+/// What can go wrong, by what was attempted.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The bucket could not be read or written.
+    #[error(transparent)]
+    Bucket(#[from] bucket::Error),
+    /// There is nothing to pack where the settings say.
+    #[error("there is no component to pack: no folder with a file `VERSION` in {places}")]
+    NoComponent {
+        /// Where was looked.
+        places: String,
+    },
+    /// Components that cannot be packed; nothing was uploaded.
+    #[error("{} of the components cannot be packed; nothing was uploaded:\n  {}", reasons.len(), reasons.join("\n  "))]
+    Refused {
+        /// Component and reason.
+        reasons: Vec<String>,
+        /// Whether `overwrite` would allow some of them.
+        by_mirror: bool,
+    },
+    /// Another run is packing the same version.
+    #[error("`{run}` is packing `{key}` since {since}; it is left alone")]
+    Busy {
+        /// The archive.
+        key: String,
+        /// Who.
+        run: String,
+        /// Since when.
+        since: String,
+    },
+    /// Another run published in the meantime.
+    #[error("another run published other content as `{key}` in the meantime")]
+    Overtaken {
+        /// The archive.
+        key: String,
+    },
+    /// A source changed between being looked at and being packed.
+    #[error("`{path}` changed while it was being packed: {reason}")]
+    Changed {
+        /// The file or object.
+        path: String,
+        /// In what way.
+        reason: String,
+    },
+    /// A file or folder of the workspace could not be read.
+    #[error("cannot read `{}`", path.display())]
+    Workspace {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The archive could not be written.
+    #[error("cannot pack `{key}`")]
+    Archive {
+        /// The archive.
+        key: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl Fault for Error {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Bucket(error) => error.exit(),
+            // A rerun sees the source as it is then.
+            Self::Busy { .. } | Self::Overtaken { .. } | Self::Changed { .. } => Exit::Temporary,
+            Self::NoComponent { .. }
+            | Self::Refused { .. }
+            | Self::Workspace { .. }
+            | Self::Archive { .. } => Exit::Failed,
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Bucket(error) => error.hints(),
+            Self::NoComponent { .. } => vec!["look at `source`, `source_prefix` and `components`".to_owned()],
+            Self::Refused { by_mirror: true, .. } => {
+                vec!["raise the version in the component's file `VERSION`; or, to replace what image builds may have taken already, set `overwrite: true`".to_owned()]
+            }
+            _ => Vec::new(),
+        }
+    }
+}

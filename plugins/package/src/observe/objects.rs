@@ -1,0 +1,142 @@
+//! Component folders of the bucket, and the RPO. Objects are known by size and tag: reading gigabytes only to look at them would cost as
+//! much as packing them.
+
+use std::collections::BTreeMap;
+
+use shared::bucket::{Bucket, Entry, Key, Kind};
+
+use super::Found;
+use crate::Error;
+use crate::component::{Component, LONGEST_VERSION, Node, VERSION, folders_above, is_name, version};
+use crate::settings::{RpoSettings, Sources};
+
+/// All component folders below `prefix`.
+pub(super) async fn components(
+    prefix: &str,
+    sources: &Sources,
+    bucket: &Bucket,
+) -> Result<Vec<Found>, Error> {
+    let mut folders: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
+    for entry in bucket.list(prefix).await? {
+        let Some((name, _)) = below(prefix, &entry.key).split_once('/') else { continue };
+        if sources.wants(name) {
+            folders.entry(name.to_owned()).or_default().push(entry);
+        }
+    }
+    let mut found = Vec::new();
+    for (name, entries) in folders {
+        let folder = format!("{prefix}/{name}");
+        match component(&folder, &name, &entries, bucket).await? {
+            Some(content) => found.push(Found { name, place: format!("`{prefix}` of the bucket"), content }),
+            None => tracing::info!("`{folder}` has no file `{VERSION}`: it is no component"),
+        }
+    }
+    Ok(found)
+}
+
+/// One component folder, which must be one.
+pub(super) async fn folder(folder: &str, bucket: &Bucket) -> Result<Found, Error> {
+    let (parent, name) = folder.rsplit_once('/').unwrap_or(("", folder));
+    let entries = bucket.list(folder).await?;
+    let content = component(folder, name, &entries, bucket).await?;
+    Ok(Found {
+        name: name.to_owned(),
+        place: format!("`{parent}` of the bucket"),
+        content: content.unwrap_or_else(|| Err(vec![format!("it has no file `{VERSION}`")])),
+    })
+}
+
+/// The RPO with a `VERSION` of our own beside it, as any other component has.
+pub(super) async fn rpo(rpo: &RpoSettings, bucket: &Bucket) -> Result<Found, Error> {
+    let (folder, file) = rpo.key.rsplit_once('/').unwrap_or(("", &rpo.key));
+    let entry = bucket.list(folder).await?.into_iter().find(|entry| entry.key == rpo.key);
+    let content = match entry {
+        None => Err(vec![format!("there is no `{file}`")]),
+        Some(entry) => {
+            let text = Node::Text(format!("{}\n", rpo.version));
+            let tree = BTreeMap::from([(file.to_owned(), object(&entry)), (VERSION.to_owned(), text)]);
+            Ok(Component { name: rpo.component.clone(), version: rpo.version.clone(), tree })
+        }
+    };
+    Ok(Found { name: rpo.component.clone(), place: format!("`{folder}` of the bucket"), content })
+}
+
+async fn component(
+    folder: &str,
+    name: &str,
+    entries: &[Entry],
+    bucket: &Bucket,
+) -> Result<Option<Result<Component, Vec<String>>>, Error> {
+    let Some(entry) = entries.iter().find(|entry| below(folder, &entry.key) == VERSION) else {
+        return Ok(None);
+    };
+    let mut problems = Vec::new();
+    if !is_name(name) {
+        problems.push("its name has other characters than letters, digits, `.`, `-` and `_`".to_owned());
+    }
+    let bytes = match entry.size {
+        // A range of an empty object is an error.
+        0 => Vec::new(),
+        _ => bucket.head(&Key::new(&entry.key, Kind::Archive), LONGEST_VERSION).await?.to_vec(),
+    };
+    let version = version(&bytes).map_err(|problem| problems.push(problem));
+    let tree = tree(folder, entries).map_err(|problem| problems.extend(problem));
+    Ok(Some(match (version, tree) {
+        (Ok(version), Ok(tree)) if problems.is_empty() => {
+            Ok(Component { name: name.to_owned(), version, tree })
+        }
+        _ => Err(problems),
+    }))
+}
+
+/// A bucket has no folders; they follow from the keys. Some tools write an empty object in a folder's place.
+fn tree(folder: &str, entries: &[Entry]) -> Result<BTreeMap<String, Node>, Vec<String>> {
+    let mut tree: BTreeMap<String, Node> =
+        entries.iter().map(|entry| (below(folder, &entry.key).to_owned(), object(entry))).collect();
+    let mut problems = Vec::new();
+    for entry in entries {
+        for above in folders_above(below(folder, &entry.key)) {
+            let hidden = tree.insert(above.to_owned(), Node::Folder);
+            if hidden.is_some_and(|node| node.size() > 0) {
+                problems.push(format!("`{above}` is a file and a folder at once"));
+            }
+        }
+    }
+    if problems.is_empty() { Ok(tree) } else { Err(problems) }
+}
+
+fn object(entry: &Entry) -> Node {
+    Node::Object { key: entry.key.clone(), size: entry.size, tag: entry.tag.clone() }
+}
+
+fn below<'a>(folder: &str, key: &'a str) -> &'a str {
+    key.strip_prefix(folder).unwrap_or(key).trim_start_matches('/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(key: &str, size: u64) -> Entry {
+        Entry { key: key.to_owned(), size, tag: "t".to_owned() }
+    }
+
+    #[test]
+    fn folders_follow_from_the_keys() {
+        let entries = [
+            entry("base/web/VERSION", 2),
+            entry("base/web/a", 0),
+            entry("base/web/a/b/c.txt", 5),
+            entry("base/web/a/b-c", 1),
+        ];
+        let tree = tree("base/web", &entries).unwrap();
+        assert_eq!(tree.keys().collect::<Vec<_>>(), ["VERSION", "a", "a/b", "a/b-c", "a/b/c.txt"]);
+        assert_eq!((&tree["a"], &tree["a/b"]), (&Node::Folder, &Node::Folder));
+    }
+
+    #[test]
+    fn a_key_that_is_file_and_folder_is_refused() {
+        let problems = tree("base/web", &[entry("base/web/a", 7), entry("base/web/a/b", 1)]).unwrap_err();
+        assert_eq!(problems, ["`a` is a file and a folder at once"]);
+    }
+}

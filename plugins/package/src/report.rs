@@ -1,0 +1,78 @@
+//! From what was done to what is shown, and to what later steps take.
+
+use serde_json::{Map, Value};
+use shared::report::{Ending, Report};
+
+use crate::execute::{How, Outcome};
+use crate::manifest::ArchiveManifest;
+use crate::plan::{ComponentPlan, Plan};
+
+/// The report of a run that ended well.
+#[must_use]
+pub fn report(plan: &Plan, outcome: &Outcome) -> Report {
+    let count = plan.components.len();
+    let (ending, summary) = if plan.is_empty() {
+        (Ending::NothingToDo, format!("nothing to do: the mirror has all {count} components already"))
+    } else {
+        (Ending::Done, format!("{} of {count} components were packed into the mirror", outcome.packed.len()))
+    };
+    let report = plan
+        .release
+        .iter()
+        .fold(Report::new(ending, summary), |report, release| report.fact("release", release));
+    add(report, plan, outcome)
+}
+
+/// The report of a run that failed after it may have packed something.
+#[must_use]
+pub fn failed(plan: &Plan, done: &Outcome) -> Report {
+    let wanted =
+        plan.components.iter().filter(|component| matches!(component, ComponentPlan::Pack(_))).count();
+    let summary = format!("{} of {wanted} components were packed before the failure", done.packed.len());
+    add(Report::new(Ending::Failed, summary), plan, done)
+}
+
+fn add(report: Report, plan: &Plan, outcome: &Outcome) -> Report {
+    let unchanged = plan.components.iter().filter_map(|component| match component {
+        ComponentPlan::Unchanged(manifest) => Some((manifest.as_ref(), "unchanged")),
+        ComponentPlan::Pack(_) => None,
+    });
+    let packed = outcome.packed.iter().map(|packed| (&packed.manifest, in_words(packed.how)));
+    let mut all: Vec<(&ArchiveManifest, &str)> = unchanged.chain(packed).collect();
+    all.sort_by(|(left, _), (right, _)| left.component.cmp(&right.component));
+
+    let map = |value: fn(&ArchiveManifest) -> &str| -> Value {
+        all.iter()
+            .map(|(manifest, _)| (manifest.component.clone(), Value::from(value(manifest))))
+            .collect::<Map<_, _>>()
+            .into()
+    };
+    let rows = all.iter().map(|(manifest, result)| {
+        let ArchiveManifest { component, version, size, digest, .. } = manifest;
+        vec![
+            component.clone(),
+            version.clone(),
+            (*result).to_owned(),
+            format!("{size} bytes"),
+            digest.short().to_owned(),
+        ]
+    });
+    let (versions, archives, digests) = (
+        map(|manifest| &manifest.version),
+        map(|manifest| &manifest.archive),
+        map(|manifest| manifest.digest.hex()),
+    );
+    report
+        .table(&["component", "version", "result", "size", "sha256"], rows.collect())
+        .output("versions", versions)
+        .output("archives", archives)
+        .output("digests", digests)
+}
+
+fn in_words(how: How) -> &'static str {
+    match how {
+        How::Uploaded => "uploaded",
+        How::Replaced => "replaced",
+        How::ByAnother => "packed by another run",
+    }
+}
