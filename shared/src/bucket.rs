@@ -23,7 +23,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_util::io::StreamReader;
 
 use crate::digest::{Digest, Hasher};
-use crate::failure::{Exit, Fault};
+use crate::failure::{Exit, Fault, chain};
 
 pub use folder::Folder;
 pub use key::{Key, Kind};
@@ -342,18 +342,27 @@ impl Bucket {
 impl Error {
     fn new(attempted: String, bucket: &str, source: object_store::Error) -> Self {
         let (exit, hint) = match &source {
-            object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => (
-                Exit::Failed,
-                Some(
-                    "the bucket refused the credentials: look at `access_key` and `secret_key` and what they may do",
-                ),
-            ),
             object_store::Error::NotFound { .. } => {
                 (Exit::Failed, Some("not found: is the bucket's name right?"))
             }
+            source if is_refusal(source) => (
+                Exit::Failed,
+                Some(
+                    "the bucket refused the credentials: look at `access_key`, `secret_key` and what they may do",
+                ),
+            ),
             _ => (Exit::Temporary, None),
         };
         Self { attempted, bucket: bucket.to_owned(), source: Box::new(source), exit, hint }
+    }
+}
+
+/// A list that the server refuses comes as a generic error with the answer in its text.
+fn is_refusal(error: &object_store::Error) -> bool {
+    match error {
+        object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => true,
+        object_store::Error::Generic { .. } => chain(error).contains("403 Forbidden"),
+        _ => false,
     }
 }
 

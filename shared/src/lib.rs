@@ -15,5 +15,6 @@ mod log;
 pub mod process;
 mod redact;
 pub mod report;
+pub mod run;
 pub mod settings;
 pub mod stop;

@@ -7,6 +7,7 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 use shared::bucket::{Bucket, Claim, Key, Kind, Transferred, Version};
 use shared::digest::Hasher;
+use shared::run::Run;
 use shared::settings::Env;
 use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc::{Receiver, Sender};
@@ -70,7 +71,7 @@ pub async fn execute(plan: &Plan, bucket: &Bucket, env: &Env) -> Result<Outcome,
 
 async fn publish(plan: &Plan, packing: &Packing, bucket: &Bucket, env: &Env) -> Result<Packed, Error> {
     let key = mirror::manifest_key(&packing.archive);
-    let run = env.run_name();
+    let run = Run::this(env);
     let overtaken = || Error::Overtaken { key: packing.archive.clone() };
     let claim = match &packing.replaces {
         Some(version) => {

@@ -50,8 +50,6 @@ pub struct Environment {
     pub is_helm2: bool,
     /// What an earlier run wrote down.
     pub record: Option<Record>,
-    /// Whether a live run holds the namespace.
-    pub is_held: bool,
     /// Its monitors, or why they could not be told.
     pub monitors: Result<Vec<Monitor>, String>,
     /// What helm said against rendering the chart with this environment's values.

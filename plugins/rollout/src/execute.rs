@@ -109,10 +109,10 @@ async fn update(
 ) -> Ending {
     let name = &target.environment.name;
     let failed = |error: Error| Ending::Failed { step: "take the Lease".to_owned(), error };
-    let lease = match Lease::new(&worlds.client, name, LEASE).take(&worlds.identity).await {
+    let lease = match Lease::new(&worlds.client, name, LEASE).take(&worlds.run).await {
         Ok(Holder::Us(lease)) => lease,
-        Ok(Holder::Other { identity, .. }) => {
-            return Ending::Skipped(format!("`{identity}` is working on it"));
+        Ok(Holder::Other(holder)) => {
+            return Ending::Skipped(format!("`{holder}` is working on it"));
         }
         Err(error) => return failed(error.into()),
     };

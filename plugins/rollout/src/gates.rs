@@ -35,9 +35,6 @@ pub fn refusal(wanted: Wanted<'_>, environment: &Environment) -> Option<Refusal>
     if let Some(reason) = not_an_environment(wanted.profile, environment) {
         return Some(Refusal::NotAnEnvironment(reason));
     }
-    if environment.is_held {
-        return Some(Refusal::Gate("another run is working on it (its Lease is held)".to_owned()));
-    }
     let taken_up = match taken_up(wanted, environment) {
         Ok(record) => record,
         Err(reason) => return Some(Refusal::Gate(reason)),
@@ -105,7 +102,6 @@ fn closed(
 ) -> Option<Refusal> {
     let (base, desired) =
         (environment.base_version().unwrap_or(""), environment.desired_version().unwrap_or(""));
-    let is_ours = |run: Option<&str>| run.is_some() && run == taken_up.map(|record| record.run.as_str());
     match gate {
         // What these look at was changed by the very run that is taken up.
         Gate::UpdaterStatus(_) | Gate::VersionDiffers | Gate::VersionSettled if taken_up.is_some() => None,
@@ -140,8 +136,8 @@ fn closed(
         }
         Gate::NoActiveJob { cron_jobs } => {
             let foreign = environment.active_jobs.iter().find(|job| {
-                job.cron_job.as_ref().is_some_and(|owner| cron_jobs.contains(owner))
-                    && !is_ours(job.run.as_deref())
+                // One of ours is left by a dead run: a living one holds the Lease.
+                job.cron_job.as_ref().is_some_and(|owner| cron_jobs.contains(owner)) && job.run.is_none()
             })?;
             Some(Refusal::Gate(format!("the Job `{}` is running and is not ours", foreign.name)))
         }

@@ -24,6 +24,7 @@ use shared::entry::Plugin;
 use shared::failure::{Exit, Failure, Fault};
 use shared::process;
 use shared::report::Report;
+use shared::run::Run;
 use shared::settings::{COMMON, Env};
 use shared::stop::Stop;
 
@@ -49,7 +50,7 @@ pub struct Worlds {
     /// The helm program.
     pub helm: Helm,
     /// Who holds the Leases.
-    pub identity: String,
+    pub run: Run,
 }
 
 /// The whole run.
@@ -80,7 +81,7 @@ impl Worlds {
             bucket: settings.bucket.as_ref().map(Bucket::open).transpose()?,
             monitors: settings.uptime.as_ref().map(Monitors::new).transpose()?,
             helm: Helm::new(settings, env).map_err(Error::HelmHome)?,
-            identity: env.run_name(),
+            run: Run::this(env),
         })
     }
 }

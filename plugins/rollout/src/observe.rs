@@ -97,8 +97,7 @@ pub async fn read(namespace: &Namespace, profile: &Profile, worlds: &Worlds) -> 
     let jobs: Vec<Job> =
         list(&Api::namespaced(client.clone(), &name), &format!("the Jobs in `{name}`"), None).await?;
     let (release, newest) = releases(&name, worlds).await?;
-    let (annotations, is_held) =
-        Lease::new(client, &name, LEASE).look(&worlds.identity).await?.unwrap_or_default();
+    let annotations = Lease::new(client, &name, LEASE).annotations().await?;
     Ok(Environment {
         uid: namespace.uid().unwrap_or_default(),
         created: namespace.creation_timestamp().map(|time| time.0),
@@ -112,7 +111,6 @@ pub async fn read(namespace: &Namespace, profile: &Profile, worlds: &Worlds) -> 
         newest,
         is_helm2: false,
         record: Record::of(&annotations),
-        is_held,
         monitors: Ok(Vec::new()),
         render_error: None,
         name,

@@ -93,7 +93,9 @@ pub fn plan(settings: &Settings, observed: Observed) -> Result<Plan, Error> {
 
 fn target(settings: &Settings, wanted: Wanted<'_>, environment: Environment, at: Timestamp) -> Target {
     let taken_up = taken_up(wanted, &environment).ok().flatten().cloned();
-    let run = taken_up.as_ref().map_or_else(|| run_name(&environment, at), |record| record.run.clone());
+    // An interrupted run goes on under its name and finds its own objects; a new try makes new ones.
+    let interrupted = taken_up.as_ref().filter(|record| record.state == State::Working);
+    let run = interrupted.map_or_else(|| run_name(&environment, at), |record| record.run.clone());
     let fill = |text: &str| {
         text.replace("{namespace}", &environment.name)
             .replace("{version}", wanted.version)

@@ -22,7 +22,6 @@ pub async fn resume(settings: &Settings, observed: Observed, worlds: &Worlds) ->
     let owing: Vec<(&Environment, &Record)> = observed
         .environments
         .iter()
-        .filter(|environment| !environment.is_held)
         .filter_map(|environment| {
             Some((environment, environment.record.as_ref().filter(|record| record.owes())?))
         })
@@ -61,9 +60,9 @@ pub async fn resume(settings: &Settings, observed: Observed, worlds: &Worlds) ->
 }
 
 async fn restore(environment: &Environment, record: &Record, worlds: &Worlds) -> Result<String, Error> {
-    let lease = match Lease::new(&worlds.client, &environment.name, LEASE).take(&worlds.identity).await? {
+    let lease = match Lease::new(&worlds.client, &environment.name, LEASE).take(&worlds.run).await? {
         Holder::Us(lease) => lease,
-        Holder::Other { identity, .. } => return Ok(format!("left alone: `{identity}` is working on it")),
+        Holder::Other(holder) => return Ok(format!("left alone: `{holder}` is working on it")),
     };
     let result = give_back(environment, record, worlds, &lease).await;
     lease.give_back().await?;

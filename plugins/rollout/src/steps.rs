@@ -9,7 +9,7 @@ mod save;
 mod updater;
 mod upgrade;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use shared::cluster::LeaseGuard;
 use shared::failure::chain;
@@ -23,6 +23,10 @@ use crate::record::{ANNOTATION, Record, State};
 use crate::settings::Settings;
 use crate::{Error, Worlds};
 
+/// How long a step that changes something may go on after the end was asked for. Kubernetes and Jenkins kill after 30 s, and the monitors have to be
+/// resumed before that; the record lets a rerun finish what is cut here.
+const GRACE: Duration = Duration::from_secs(15);
+
 /// The work on one namespace.
 pub struct Work<'a> {
     settings: &'a Settings,
@@ -31,6 +35,7 @@ pub struct Work<'a> {
     worlds: &'a Worlds,
     lease: &'a LeaseGuard,
     record: Record,
+    is_as_before: bool,
 }
 
 impl<'a> Work<'a> {
@@ -56,9 +61,13 @@ impl<'a> Work<'a> {
             config_before: Default::default(),
         };
         let record = target.taken_up.clone().unwrap_or_else(fresh);
-        let record =
-            Record { state: State::Working, profile_digest: settings.profile_digest.clone(), ..record };
-        Self { settings, plan, target, worlds, lease, record }
+        let record = Record {
+            run: target.run.clone(),
+            state: State::Working,
+            profile_digest: settings.profile_digest.clone(),
+            ..record
+        };
+        Self { settings, plan, target, worlds, lease, record, is_as_before: false }
     }
 
     /// Does all steps. However it ends, the monitors are resumed.
@@ -66,19 +75,25 @@ impl<'a> Work<'a> {
         let target = self.target;
         let mut ending = Ending::Updated;
         for (number, step) in &target.steps {
+            let begun = Instant::now();
+            let done = tokio::select! {
+                biased;
+                done = self.begin(*number, step) => done,
+                () = time_is_over(stop, step) => {
+                    ending = Ending::Stopped;
+                    break;
+                }
+            };
+            if let Err(error) = done {
+                let error = self.after_failure(*number, step, error).await;
+                ending = Ending::Failed { step: format!("{number} {}", step.name()), error };
+                break;
+            }
+            tracing::debug!("{}: {number} {step}: {:.1} s", self.name(), begun.elapsed().as_secs_f64());
             if stop.is_requested() {
                 ending = Ending::Stopped;
                 break;
             }
-            let begun = Instant::now();
-            if let Err(error) = self.begin(*number, step).await {
-                ending = Ending::Failed {
-                    step: format!("{number} {}", step.name()),
-                    error: self.after_failure(*number, step, error).await,
-                };
-                break;
-            }
-            tracing::debug!("{}: {number} {step}: {:.1} s", self.name(), begun.elapsed().as_secs_f64());
         }
         self.finish(ending).await
     }
@@ -154,7 +169,9 @@ impl<'a> Work<'a> {
         let further = if *step == Step::HelmUpgrade {
             self.after_failed_helm().await
         } else if number < first_disruption {
-            self.put_back().await
+            let result = self.put_back().await;
+            self.is_as_before = result.is_ok();
+            result
         } else {
             Ok(())
         };
@@ -175,9 +192,9 @@ impl<'a> Work<'a> {
     async fn finish(mut self, ending: Ending) -> Ending {
         let resumed = self.resume_monitors().await;
         let written = match &ending {
-            Ending::Updated if resumed.is_ok() => {
-                self.lease.annotate(ANNOTATION, None).await.map_err(Error::from)
-            }
+            // Nothing is left to finish or to give back.
+            Ending::Updated if resumed.is_ok() => self.forget().await,
+            Ending::Failed { .. } if resumed.is_ok() && self.is_as_before => self.forget().await,
             Ending::Failed { .. } => {
                 self.record.state = State::Failed;
                 self.write_record().await
@@ -194,7 +211,19 @@ impl<'a> Work<'a> {
         }
     }
 
+    async fn forget(&self) -> Result<(), Error> {
+        Ok(self.lease.annotate(ANNOTATION, None).await?)
+    }
+
     async fn write_record(&self) -> Result<(), Error> {
         Ok(self.lease.annotate(ANNOTATION, Some(&self.record.text())).await?)
+    }
+}
+
+/// Comes when a step must not go on: a wait at once when the end is asked for, a change some seconds later.
+async fn time_is_over(stop: &Stop, step: &Step) {
+    stop.requested().await;
+    if !matches!(step, Step::Backup { .. } | Step::WaitForUpdater { .. }) {
+        tokio::time::sleep(GRACE).await;
     }
 }

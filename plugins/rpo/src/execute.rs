@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use shared::bucket::{Bucket, Claim, Key, Kind, Put};
+use shared::run::Run;
 use shared::settings::Env;
 use tempfile::TempDir;
 
@@ -62,7 +63,7 @@ async fn publish(
     let folder = format!("{}/{}", assembly.result, assembly.generation);
     let manifest_key = Key::new(format!("{folder}/manifest.json"), Kind::Json);
     let manifest =
-        match bucket.claim::<RpoManifest>(&manifest_key, &env.run_name(), plan.claim_timeout).await? {
+        match bucket.claim::<RpoManifest>(&manifest_key, &Run::this(env), plan.claim_timeout).await? {
             Claim::Held { run, since } => return Err(Error::Busy { run, since: since.to_string() }),
             // A run that was cut before the pointer was written.
             Claim::Published(manifest, _) => manifest,

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{Bucket, Error, Key, Put, Version};
+use crate::run::{Fate, Run};
 
 /// What stands in a manifest object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,7 +16,7 @@ use super::{Bucket, Error, Key, Put, Version};
 pub enum Manifest<C> {
     /// Somebody is uploading the object.
     Uploading {
-        /// Who, as [`crate::settings::Env::run_name`] says.
+        /// Who, as [`Run`] is written.
         run: String,
         /// Since when.
         since: Timestamp,
@@ -55,14 +56,14 @@ impl Bucket {
         Ok(Some((manifest, object.version)))
     }
 
-    /// Claims the right to publish. A claim of the same run, or one older than `patience`, is taken over.
+    /// Claims the right to publish. A claim of a dead run, of an earlier try of this one, or one older than `patience`, is taken over.
     ///
     /// # Errors
     /// When the bucket cannot be read or written.
     pub async fn claim<C: DeserializeOwned + Serialize>(
         &self,
         key: &Key,
-        run: &str,
+        run: &Run,
         patience: Duration,
     ) -> Result<Claim<C>, Error> {
         loop {
@@ -73,7 +74,13 @@ impl Bucket {
                 }
                 Some((Manifest::Uploading { run: holder, since }, version)) => {
                     let age = Duration::try_from(Timestamp::now().duration_since(since)).unwrap_or_default();
-                    if holder != run && age < patience {
+                    // The same build or workspace is a rerun of ours, unless it is still at it.
+                    let is_dead = match run.fate_of(&holder) {
+                        Fate::Alive => false,
+                        Fate::Dead => true,
+                        Fate::Unknown => run.has_name_of(&holder),
+                    };
+                    if !is_dead && age < patience {
                         return Ok(Claim::Held { run: holder, since });
                     }
                     if since == Timestamp::UNIX_EPOCH {
@@ -97,7 +104,7 @@ impl Bucket {
     pub async fn reclaim<C: Serialize>(
         &self,
         key: &Key,
-        run: &str,
+        run: &Run,
         version: &Version,
     ) -> Result<Option<Version>, Error> {
         match self.put_if_unchanged(key, claim_of::<C>(run)?, version).await? {
@@ -110,8 +117,8 @@ impl Bucket {
     ///
     /// # Errors
     /// When the bucket cannot be written; a claim that another run took over is left alone.
-    pub async fn give_up<C: Serialize>(&self, key: &Key, run: &str, claim: &Version) -> Result<(), Error> {
-        let stale = Manifest::<C>::Uploading { run: run.to_owned(), since: Timestamp::UNIX_EPOCH };
+    pub async fn give_up<C: Serialize>(&self, key: &Key, run: &Run, claim: &Version) -> Result<(), Error> {
+        let stale = Manifest::<C>::Uploading { run: run.to_string(), since: Timestamp::UNIX_EPOCH };
         self.put_if_unchanged(key, json(&stale)?, claim).await.map(|_| ())
     }
 
@@ -129,8 +136,8 @@ impl Bucket {
     }
 }
 
-fn claim_of<C: Serialize>(run: &str) -> Result<bytes::Bytes, Error> {
-    json(&Manifest::<C>::Uploading { run: run.to_owned(), since: Timestamp::now() })
+fn claim_of<C: Serialize>(run: &Run) -> Result<bytes::Bytes, Error> {
+    json(&Manifest::<C>::Uploading { run: run.to_string(), since: Timestamp::now() })
 }
 
 fn json(value: &impl Serialize) -> Result<bytes::Bytes, Error> {

@@ -5,10 +5,16 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::*;
+use crate::run::Run;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Content {
     size: u64,
+}
+
+/// A run of another machine: nothing can be said of its process.
+fn run(name: &str) -> Run {
+    Run::elsewhere(name)
 }
 
 fn folder_bucket() -> (tempfile::TempDir, Bucket) {
@@ -89,16 +95,20 @@ async fn a_claim_refuses_others_and_is_taken_over_by_its_own_rerun() {
     let (_folder, bucket) = folder_bucket();
     let key = Key::new("x/manifest.json", Kind::Json);
     let hour = Duration::from_secs(3600);
-    let Claim::Taken(first) = bucket.claim::<Content>(&key, "build 1", hour).await.unwrap() else {
+    let Claim::Taken(first) = bucket.claim::<Content>(&key, &run("build 1"), hour).await.unwrap() else {
         panic!("not taken")
     };
-    assert!(matches!(bucket.claim::<Content>(&key, "build 2", hour).await.unwrap(), Claim::Held { .. }));
-    let Claim::Taken(second) = bucket.claim::<Content>(&key, "build 1", hour).await.unwrap() else {
+    assert!(matches!(
+        bucket.claim::<Content>(&key, &run("build 2"), hour).await.unwrap(),
+        Claim::Held { .. }
+    ));
+    let Claim::Taken(second) = bucket.claim::<Content>(&key, &run("build 1"), hour).await.unwrap() else {
         panic!("not taken")
     };
     assert!(bucket.settle(&key, Content { size: 1 }, &first).await.is_err(), "the late writer must not win");
     bucket.settle(&key, Content { size: 2 }, &second).await.unwrap();
-    let Claim::Published(content, _) = bucket.claim::<Content>(&key, "build 2", hour).await.unwrap() else {
+    let Claim::Published(content, _) = bucket.claim::<Content>(&key, &run("build 2"), hour).await.unwrap()
+    else {
         panic!()
     };
     assert_eq!(content, Content { size: 2 });
@@ -109,20 +119,20 @@ async fn a_claim_that_was_given_up_is_free() {
     let (_folder, bucket) = folder_bucket();
     let key = Key::new("x/manifest.json", Kind::Json);
     let hour = Duration::from_secs(3600);
-    let Claim::Taken(claim) = bucket.claim::<Content>(&key, "build 1", hour).await.unwrap() else {
+    let Claim::Taken(claim) = bucket.claim::<Content>(&key, &run("build 1"), hour).await.unwrap() else {
         panic!("not taken")
     };
-    bucket.give_up::<Content>(&key, "build 1", &claim).await.unwrap();
-    assert!(matches!(bucket.claim::<Content>(&key, "build 2", hour).await.unwrap(), Claim::Taken(_)));
+    bucket.give_up::<Content>(&key, &run("build 1"), &claim).await.unwrap();
+    assert!(matches!(bucket.claim::<Content>(&key, &run("build 2"), hour).await.unwrap(), Claim::Taken(_)));
 }
 
 #[tokio::test]
 async fn a_stale_claim_is_taken_over() {
     let (_folder, bucket) = folder_bucket();
     let key = Key::new("x/manifest.json", Kind::Json);
-    let _ = bucket.claim::<Content>(&key, "dead build", Duration::ZERO).await.unwrap();
+    let _ = bucket.claim::<Content>(&key, &run("dead build"), Duration::ZERO).await.unwrap();
     assert!(matches!(
-        bucket.claim::<Content>(&key, "build 2", Duration::ZERO).await.unwrap(),
+        bucket.claim::<Content>(&key, &run("build 2"), Duration::ZERO).await.unwrap(),
         Claim::Taken(_)
     ));
 }
@@ -139,4 +149,14 @@ fn a_folder_that_is_not_there_is_named() {
     };
     let error = Bucket::open(&settings).unwrap_err();
     assert_eq!(error.to_string(), "cannot open it in the bucket `file:///nowhere/at/all`");
+}
+
+#[tokio::test]
+async fn a_claim_of_a_living_process_is_not_taken_even_by_a_run_of_the_same_name() {
+    let (_folder, bucket) = folder_bucket();
+    let key = Key::new("x/manifest.json", Kind::Json);
+    let hour = Duration::from_secs(3600);
+    let this = Run::this(&crate::settings::Env::of(&[("BUILD_TAG", "build 1")]));
+    assert!(matches!(bucket.claim::<Content>(&key, &this, hour).await.unwrap(), Claim::Taken(_)));
+    assert!(matches!(bucket.claim::<Content>(&key, &this, hour).await.unwrap(), Claim::Held { .. }));
 }

@@ -1,7 +1,7 @@
 //! Component folders of the bucket, and the RPO. Objects are known by size and tag: reading gigabytes only to look at them would cost as
 //! much as packing them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use shared::bucket::{Bucket, Entry, Key, Kind};
 
@@ -80,7 +80,8 @@ async fn component(
         _ => bucket.head(&Key::new(&entry.key, Kind::Archive), LONGEST_VERSION).await?.to_vec(),
     };
     let version = version(&bytes).map_err(|problem| problems.push(problem));
-    let tree = tree(folder, entries).map_err(|problem| problems.extend(problem));
+    let markers = markers(entries, bucket).await?;
+    let tree = tree(folder, entries, &markers).map_err(|problem| problems.extend(problem));
     Ok(Some(match (version, tree) {
         (Ok(version), Ok(tree)) if problems.is_empty() => {
             Ok(Component { name: name.to_owned(), version, tree })
@@ -89,19 +90,42 @@ async fn component(
     }))
 }
 
-/// A bucket has no folders; they follow from the keys. Some tools write an empty object in a folder's place.
-fn tree(folder: &str, entries: &[Entry]) -> Result<BTreeMap<String, Node>, Vec<String>> {
-    let mut tree: BTreeMap<String, Node> =
-        entries.iter().map(|entry| (below(folder, &entry.key).to_owned(), object(entry))).collect();
-    let mut problems = Vec::new();
-    for entry in entries {
-        for above in folders_above(below(folder, &entry.key)) {
-            let hidden = tree.insert(above.to_owned(), Node::Folder);
-            if hidden.is_some_and(|node| node.size() > 0) {
-                problems.push(format!("`{above}` is a file and a folder at once"));
-            }
+/// Some tools write an empty object `folder/` in a folder's place. It is listed without its `/`, and nothing can be read under that name.
+async fn markers(entries: &[Entry], bucket: &Bucket) -> Result<BTreeSet<String>, Error> {
+    let mut markers = BTreeSet::new();
+    for entry in entries.iter().filter(|entry| entry.size == 0) {
+        if bucket.fetch(&Key::new(&entry.key, Kind::Archive)).await?.is_none() {
+            markers.insert(entry.key.clone());
         }
     }
+    Ok(markers)
+}
+
+/// A bucket has no folders; they follow from the keys, and from the markers of empty ones.
+fn tree(
+    folder: &str,
+    entries: &[Entry],
+    markers: &BTreeSet<String>,
+) -> Result<BTreeMap<String, Node>, Vec<String>> {
+    let mut tree = BTreeMap::new();
+    let mut folders = BTreeSet::new();
+    for entry in entries {
+        let path = below(folder, &entry.key);
+        folders.extend(folders_above(path).map(str::to_owned));
+        if markers.contains(&entry.key) {
+            folders.insert(path.to_owned());
+        } else {
+            tree.insert(path.to_owned(), object(entry));
+        }
+    }
+    // The marker of the component's own folder.
+    folders.remove("");
+    let problems: Vec<String> = folders
+        .iter()
+        .filter(|path| tree.contains_key(*path))
+        .map(|path| format!("`{path}` is a file and a folder at once"))
+        .collect();
+    tree.extend(folders.into_iter().map(|path| (path, Node::Folder)));
     if problems.is_empty() { Ok(tree) } else { Err(problems) }
 }
 
@@ -122,21 +146,33 @@ mod tests {
     }
 
     #[test]
-    fn folders_follow_from_the_keys() {
-        let entries = [
-            entry("base/web/VERSION", 2),
-            entry("base/web/a", 0),
-            entry("base/web/a/b/c.txt", 5),
-            entry("base/web/a/b-c", 1),
+    fn folders_follow_from_the_keys_and_markers() {
+        let keys = [
+            ("", 0),
+            ("/VERSION", 2),
+            ("/a", 0),
+            ("/a/b/c.txt", 5),
+            ("/a/b-c", 1),
+            ("/empty", 0),
+            ("/nothing", 0),
         ];
-        let tree = tree("base/web", &entries).unwrap();
-        assert_eq!(tree.keys().collect::<Vec<_>>(), ["VERSION", "a", "a/b", "a/b-c", "a/b/c.txt"]);
-        assert_eq!((&tree["a"], &tree["a/b"]), (&Node::Folder, &Node::Folder));
+        let entries = keys.map(|(key, size)| entry(&format!("base/web{key}"), size));
+        let markers = ["", "/a", "/empty"].map(|key| format!("base/web{key}")).into();
+        let tree = tree("base/web", &entries, &markers).unwrap();
+        assert_eq!(
+            tree.keys().collect::<Vec<_>>(),
+            ["VERSION", "a", "a/b", "a/b-c", "a/b/c.txt", "empty", "nothing"]
+        );
+        let folders: Vec<_> =
+            tree.iter().filter(|(_, node)| **node == Node::Folder).map(|(path, _)| path.as_str()).collect();
+        assert_eq!(folders, ["a", "a/b", "empty"]);
     }
 
     #[test]
     fn a_key_that_is_file_and_folder_is_refused() {
-        let problems = tree("base/web", &[entry("base/web/a", 7), entry("base/web/a/b", 1)]).unwrap_err();
+        let problems =
+            tree("base/web", &[entry("base/web/a", 7), entry("base/web/a/b", 1)], &BTreeSet::new())
+                .unwrap_err();
         assert_eq!(problems, ["`a` is a file and a folder at once"]);
     }
 }

@@ -48,7 +48,6 @@ fn environment() -> Environment {
         newest: Some(release("smarterp")),
         is_helm2: false,
         record: None,
-        is_held: false,
         monitors: Ok(Vec::new()),
         render_error: None,
     }
@@ -189,11 +188,6 @@ fn no_cron_job_to_back_up_from_is_a_gate_only_if_a_backup_is_wanted() {
     let without = Environment { cron_jobs: Vec::new(), ..environment() };
     assert_eq!(asked("smarterp-producao", &without, false, false), None);
     assert!(matches!(asked("smarterp-producao", &without, true, false), Some(Refusal::Gate(_))));
-}
-
-#[test]
-fn a_live_run_keeps_others_out() {
-    assert!(reason(&Environment { is_held: true, ..environment() }).contains("Lease"));
 }
 
 #[test]

@@ -46,7 +46,6 @@ fn environment(name: &str, version: &str) -> Environment {
         newest: Some(release),
         is_helm2: false,
         record: None,
-        is_held: false,
         monitors: Ok(Vec::new()),
         render_error: None,
     }

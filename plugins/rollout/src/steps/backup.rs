@@ -7,11 +7,11 @@ use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{DeleteParams, ObjectMeta, PostParams};
 use kube::{Api, ResourceExt as _};
-use shared::cluster::{Error as ClusterError, Seen, wait_for};
+use shared::cluster::{Error as ClusterError, Seen, list, wait_for};
 
 use super::Work;
 use crate::Error;
-use crate::environment::{RUN, ending_of};
+use crate::environment::{ActiveJob, RUN, ending_of};
 
 /// Longest time until a deleted Job is gone.
 const GONE: Duration = Duration::from_secs(120);
@@ -23,21 +23,33 @@ impl Work<'_> {
 
     /// A failed, missing or overdue backup fails the namespace, before anything is deleted.
     pub(super) async fn back_up(&self, cron_job: &str, job: &str) -> Result<(), Error> {
-        self.start_job(cron_job, job).await?;
-        self.job_ended(job, self.settings.backup_timeout).await
+        let job = self.start_job(cron_job, job).await?;
+        self.job_ended(&job, self.settings.backup_timeout).await
     }
 
-    /// Makes a Job. One of this run that is there is adopted; a finished one of another run is deleted first; an active one of somebody else is never
-    /// touched.
-    pub(super) async fn start_job(&self, cron_job: &str, name: &str) -> Result<(), Error> {
-        if let Some(found) = self.find_job(name).await? {
+    /// Makes a Job and gives its name. An active one that a dead run of ours left is adopted, whatever its name; a finished one of another run is
+    /// deleted first; an active one of somebody else is never touched.
+    pub(super) async fn start_job(&self, cron_job: &str, name: &str) -> Result<String, Error> {
+        let jobs: Vec<Job> = list(&self.jobs(), &format!("the Jobs in `{}`", self.name()), None).await?;
+        let active: Vec<ActiveJob> = jobs.iter().filter_map(ActiveJob::of).collect();
+        let of_same_kind =
+            active.iter().find(|one| one.cron_job.as_deref() == Some(cron_job) || one.name == name);
+        if let Some(found) = of_same_kind {
+            if found.run.is_none() {
+                return Err(Error::Refused(format!("the Job `{}` is running and is not ours", found.name)));
+            }
+            tracing::info!(
+                "{}: waiting for the Job `{}` that an earlier run of ours began",
+                self.name(),
+                found.name
+            );
+            return Ok(found.name.clone());
+        }
+        if let Some(found) = jobs.iter().find(|job| job.name_any() == name) {
             if found.annotations().get(RUN) == Some(&self.record.run) {
-                return Ok(());
+                return Ok(name.to_owned());
             }
-            if ending_of(&found).is_none() {
-                return Err(Error::Refused(format!("the Job `{name}` is running and is not ours")));
-            }
-            self.delete_job(&found).await?;
+            self.delete_job(found).await?;
         }
         let cron_jobs: Api<CronJob> = Api::namespaced(self.worlds.client.clone(), self.name());
         let from = cron_jobs.get(cron_job).await.map_err(|error| {
@@ -46,7 +58,7 @@ impl Work<'_> {
         self.jobs().create(&PostParams::default(), &job_from(&from, name, &self.record.run)).await.map_err(
             |error| ClusterError::new(format!("create the Job `{name}` in `{}`", self.name()), error),
         )?;
-        Ok(())
+        Ok(name.to_owned())
     }
 
     /// Waits until a Job is complete. One that vanishes before its end was seen counts as failed: nobody knows how it ended.

@@ -10,7 +10,7 @@ use crate::environment::{BASE_VERSION, UPDATER_STATUS};
 
 impl Work<'_> {
     pub(super) async fn start_updater(&self, cron_job: &str, job: &str) -> Result<(), Error> {
-        self.start_job(cron_job, job).await
+        self.start_job(cron_job, job).await.map(|_| ())
     }
 
     /// Our own Job first: an earlier step has just written the status, and on a rerun the version may be there already.

@@ -12,6 +12,7 @@ mod image_bump;
 mod limits;
 mod measured_run;
 mod object_store;
+mod package;
 mod readme;
 mod rollout;
 mod rpo;

@@ -282,6 +282,64 @@ async fn a_run_that_is_told_to_stop_resumes_its_monitors_and_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_living_run_keeps_another_out_of_its_namespace() {
+    let site = Site::new();
+    site.publish(NEW).await;
+    let customer = site.customer("acme", |one| one).await;
+    // A quota that lets no Job's pod be made keeps the first run waiting for its backup.
+    let quota = format!(
+        "apiVersion: v1\nkind: ResourceQuota\nmetadata: {{name: none, namespace: {}}}\nspec: {{hard: {{pods: \"0\"}}}}\n",
+        customer.name()
+    );
+    cluster().apply(&quota).unwrap();
+    let first = plugin::start(
+        "plugin-rollout",
+        &site.workspace,
+        &site.settings("smarterp-producao", &[("backup", "true")]),
+    )
+    .unwrap();
+    wait_until(|| !site.paused().is_empty()).await;
+
+    let second = site.run("smarterp-producao", &[]);
+    assert_eq!(second.code, 0, "{}", second.log);
+    assert!(second.log.contains("is working on it"), "{}", second.log);
+    assert_eq!(site.paused().len(), 1, "the first run's monitor is its own");
+
+    let mut kill = lab::process::command("kill");
+    kill.arg(first.id().to_string());
+    lab::process::output(kill, "").unwrap();
+    let begun = Instant::now();
+    let ended = Ended::of(&first.wait_with_output().unwrap());
+    assert_eq!(ended.code, 75, "{}", ended.log);
+    assert!(begun.elapsed() < Duration::from_secs(10), "a wait ends at once");
+    assert_eq!(site.paused(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rule_14_a_failed_backup_leaves_the_environment_as_it_was() {
+    let site = Site::new();
+    site.publish(NEW).await;
+    let customer = site.customer("acme", |one| one).await;
+    let before = customer.replicas().await.unwrap();
+    let quota = format!(
+        "apiVersion: v1\nkind: ResourceQuota\nmetadata: {{name: none, namespace: {}}}\nspec: {{hard: {{pods: \"0\"}}}}\n",
+        customer.name()
+    );
+    cluster().apply(&quota).unwrap();
+    let ended = site.run("smarterp-producao", &[("backup", "true"), ("backup_timeout", "3s")]);
+    assert_eq!(ended.code, 1, "{}", ended.log);
+    assert!(ended.log.contains("took longer than 3s"), "{}", ended.log);
+    assert_eq!(version(&customer).await, untouched(), "{}", ended.log);
+    assert_eq!(customer.replicas().await.unwrap(), before);
+    assert_eq!(site.paused(), [""; 0]);
+
+    cluster().kubectl(&["delete", "resourcequota", "none", "-n", customer.name()]).unwrap();
+    let again = site.run("smarterp-producao", &[]);
+    assert_eq!(again.code, 0, "{}", again.log);
+    assert_eq!(version(&customer).await, updated());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_monitor_that_was_paused_before_stays_paused() {
     let site = Site::new();
     site.publish(NEW).await;

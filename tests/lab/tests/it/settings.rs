@@ -165,3 +165,20 @@ fn help_lists_every_setting() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_credentials_are_no_temporary_failure() {
+    let s3 = lab::s3();
+    let workspace = folder::temporary("settings").unwrap();
+    let settings = [
+        ("bucket", format!("s3://{}", s3.create_bucket().await.unwrap())),
+        ("endpoint", s3.endpoint().to_owned()),
+        ("access_key", s3.access_key().to_owned()),
+        ("secret_key", "not-the-secret-key".to_owned()),
+        ("source_prefix", "components".to_owned()),
+    ];
+    let ended = plugin::run("plugin-package", &workspace, &settings).unwrap();
+    assert_eq!(ended.code, 1, "{}", ended.log);
+    assert!(ended.log.contains("refused the credentials"), "{}", ended.log);
+    assert!(!ended.log.contains("not-the-secret-key"), "{}", ended.log);
+}
