@@ -16,5 +16,5 @@ pub use env::Env;
 pub use problem::{Problem, Problems};
 pub use reader::Reader;
 pub use secret::Secret;
-pub use setting::{Setting, groups_help, groups_markdown};
+pub use setting::{Setting, disagreements, groups_help, groups_markdown};
 pub use siblings::SIBLING_NAMES;

@@ -2,6 +2,10 @@
 
 use std::fmt::Write as _;
 
+use serde::Serialize;
+
+use super::SIBLING_NAMES;
+
 /// One setting, described once. Its `name` is the YAML key, the field of the raw struct, and, as `PLUGIN_<NAME>`, the variable.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
@@ -69,6 +73,23 @@ impl Setting {
             (false, default) => format!("`{default}`"),
         }
     }
+}
+
+/// Where a plugin's raw struct, its description and the list of all names disagree, in words. A test of each plugin expects nothing.
+#[must_use]
+pub fn disagreements<R: Serialize + Default>(own: &[Setting]) -> Vec<String> {
+    let fields = serde_json::to_value(R::default()).unwrap_or_default();
+    let fields: Vec<&str> = fields.as_object().into_iter().flat_map(|map| map.keys()).map(String::as_str).collect();
+    let described: Vec<&str> = own.iter().map(|setting| setting.name).collect();
+    let lacking = |these: &[&str], those: &[&str], words: &str| -> Vec<String> {
+        these.iter().filter(|name| !those.contains(name)).map(|name| format!("`{name}` {words}")).collect()
+    };
+    [
+        lacking(&described, &fields, "is described but is no field of the raw struct"),
+        lacking(&fields, &described, "is a field of the raw struct but is not described"),
+        lacking(&described, SIBLING_NAMES, "is not listed in shared/src/settings/siblings.rs"),
+    ]
+    .concat()
 }
 
 /// The text of `--help` for groups of settings.
