@@ -4,32 +4,49 @@ HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 BIN := target/$(HOST)/debug
 LAB := $(BIN)/lab
 DEMO := target/demo
+CACHE := $(or $(ESTEIRA_LAB_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/esteira-lab)
 
-# The first build of the real components takes about 20 minutes on 2 cores; they are kept outside of this folder (`lab build` says where).
 export CARGO_INCREMENTAL ?= 1
+
+# A cluster is named on the command line or not at all: a KUBECONFIG that happens to be in the shell may lead to production.
+# No command below inherits it either way.
+ifeq ($(origin KUBECONFIG),command line)
+CLUSTER := $(patsubst ~/%,$(HOME)/%,$(KUBECONFIG))
+endif
+unexport KUBECONFIG
 
 .PHONY: all build lab demo demo-clean test lint bench images clean help
 
 help:
-	@echo 'make demo        a release from patches to customers, on this machine (KUBECONFIG=... uses a cluster of yours)'
+	@echo 'make demo        a release from patches to customers, on this machine'
+	@echo '                 (make demo KUBECONFIG=path uses a cluster of yours, and says where it goes)'
 	@echo 'make demo-clean  ends the demo and removes all of it'
+	@echo 'make build       the plugins'
 	@echo 'make test        builds what the tests need and runs everything'
 	@echo 'make lint        format, clippy, documentation, licences'
 	@echo 'make bench       memory and start-up figures, written to docs/BENCHMARKS.md'
+	@echo 'make clean       make demo-clean, and removes target'
+	@echo
+	@echo 'Programs of this project are built in $(BIN) (target grows to about 7 GB), the real components that'
+	@echo 'tests and demo need in $(CACHE) (about 700 MB; ESTEIRA_LAB_CACHE puts them elsewhere).'
+	@echo 'The first build of those takes about 25 minutes on 2 cores.'
 
 all: build
 
 build:
-	cargo build --workspace --locked
+	@cargo build --workspace --locked
 
 lab: build
-	$(LAB) build
+	@$(LAB) build
 
 demo: lab
-	@$(LAB) demo $(DEMO) $(KUBECONFIG)
+	@$(LAB) demo $(DEMO) $(if $(CLUSTER),'$(CLUSTER)')
 
-demo-clean: build
-	$(LAB) clean $(DEMO)
+# Builds nothing: without the lab's program no demo can be running that it has started.
+demo-clean:
+	@if [ -x $(LAB) ]; then $(LAB) clean $(DEMO); \
+	elif [ -e $(DEMO) ]; then echo '$(DEMO) is there, but the program that ends it is not: run `make build` first' >&2; exit 1; \
+	else echo 'There is no demo: nothing to end.'; fi
 
 test: lab
 	cargo test --workspace --locked --no-fail-fast
@@ -41,11 +58,12 @@ lint:
 	tests/lint/cargo-deny
 
 bench: lab
-	cargo build --workspace --bins --locked --release
-	target/$(HOST)/release/lab bench docs/BENCHMARKS.md
+	@cargo build --workspace --bins --locked --release
+	@target/$(HOST)/release/lab bench docs/BENCHMARKS.md
 
 images:
-	@echo 'The images come with a later change; see docs/ARCHITECTURE.md, "Where this goes".' >&2; exit 1
+	@echo 'The container images come with the next change; until then the plugins are the static binaries of `make build`.' >&2
+	@exit 1
 
 clean: demo-clean
-	cargo clean
+	@if [ -e target ]; then cargo clean; fi

@@ -4,6 +4,7 @@
 mod folder;
 mod key;
 mod publish;
+mod read;
 mod settings;
 
 use std::fmt;
@@ -20,14 +21,13 @@ use object_store::{
     RetryConfig, UpdateVersion,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio_util::io::StreamReader;
 
 use crate::digest::{Digest, Hasher};
 use crate::failure::{Exit, Fault, chain};
 
 pub use folder::Folder;
 pub use key::{Key, Kind};
-pub use publish::{Claim, Manifest};
+pub use publish::{Claim, Manifest, Own};
 pub use settings::{BUCKET, BucketSettings, Location, RawBucket};
 
 /// Size of one part of an upload. With [`PARTS_IN_FLIGHT`] this bounds the memory of an upload; 10,000 parts of this size are 80 GB.
@@ -115,10 +115,12 @@ impl Bucket {
     /// When the folder is absent or the settings of the server make no sense.
     pub fn open(settings: &BucketSettings) -> Result<Self, Error> {
         let name = settings.location.to_string();
-        let failed = |source: object_store::Error| Error::new("open it".into(), &name, source);
         match &settings.location {
             Location::Folder(path) => {
-                let folder = Folder::open(path).map_err(failed)?;
+                let folder = Folder::open(path).map_err(|source| Error {
+                    hint: Some("the folder must be there: create it first"),
+                    ..Error::unusable(&name, source)
+                })?;
                 Ok(Self { store: folder.store(), folder: Some(folder), name })
             }
             Location::S3(bucket) => {
@@ -154,7 +156,8 @@ impl Bucket {
                 if let Some(token) = &settings.session_token {
                     builder = builder.with_token(token.expose());
                 }
-                Ok(Self { store: Arc::new(builder.build().map_err(failed)?), folder: None, name })
+                let store = builder.build().map_err(|source| Error::unusable(&name, source))?;
+                Ok(Self { store: Arc::new(store), folder: None, name })
             }
         }
     }
@@ -222,52 +225,10 @@ impl Bucket {
             .try_collect()
             .await
             .map_err(|error| self.error(format!("list `{prefix}/`"), error))?;
-        let mut entries: Vec<Entry> = listed
-            .into_iter()
-            .filter(|meta| !Folder::is_own_file(&meta.location))
-            .map(|meta| Entry {
-                key: meta.location.to_string(),
-                size: meta.size,
-                tag: meta.e_tag.unwrap_or_default(),
-            })
-            .collect();
+        let mut entries: Vec<Entry> =
+            listed.into_iter().filter(|meta| !Folder::is_own_file(&meta.location)).map(Entry::of).collect();
         entries.sort();
         Ok(entries)
-    }
-
-    /// Downloads an object into a file, in pieces.
-    ///
-    /// # Errors
-    /// When the object cannot be read or the file cannot be written.
-    pub async fn download(&self, key: &Key, file: &FilePath) -> Result<Transferred, Error> {
-        let attempted = || format!("download `{key}`");
-        let io_failed = |error| self.io_error(attempted(), error);
-        let mut reader = self.reader(key).await?;
-        let mut output = tokio::fs::File::create(file).await.map_err(io_failed)?;
-        let mut hasher = Hasher::default();
-        let mut size = 0;
-        let mut piece = vec![0; 1 << 20];
-        loop {
-            let length = reader.read(&mut piece).await.map_err(io_failed)?;
-            if length == 0 {
-                break;
-            }
-            hasher.update(&piece[..length]);
-            output.write_all(&piece[..length]).await.map_err(io_failed)?;
-            size += length as u64;
-        }
-        output.flush().await.map_err(io_failed)?;
-        Ok(Transferred { size, digest: hasher.finish() })
-    }
-
-    /// An object as a stream of bytes.
-    ///
-    /// # Errors
-    /// When the object cannot be read.
-    pub async fn reader(&self, key: &Key) -> Result<impl tokio::io::AsyncRead + Unpin + Send + use<>, Error> {
-        let result =
-            self.store.get(key.path()).await.map_err(|error| self.error(format!("read `{key}`"), error))?;
-        Ok(StreamReader::new(result.into_stream().map_err(std::io::Error::other)))
     }
 
     /// Uploads a file, in parts; the object is not there before the last part is.
@@ -275,14 +236,18 @@ impl Bucket {
     /// # Errors
     /// When the file cannot be read or the bucket cannot be written.
     pub async fn upload(&self, key: &Key, file: &FilePath) -> Result<Transferred, Error> {
-        let failed = |error| self.io_error(format!("upload `{key}`"), error);
-        let mut input = tokio::fs::File::open(file).await.map_err(failed)?;
+        let attempted = || format!("upload `{key}`");
+        let failed = |error| self.io_error(attempted(), error);
+        let unread = |error| {
+            self.refused(attempted(), format!("the file `{}` cannot be read: {error}", file.display()))
+        };
+        let mut input = tokio::fs::File::open(file).await.map_err(unread)?;
         let mut writer = self.writer(key);
         let mut hasher = Hasher::default();
         let mut size = 0;
         let mut piece = vec![0; 1 << 20];
         loop {
-            let length = input.read(&mut piece).await.map_err(failed)?;
+            let length = input.read(&mut piece).await.map_err(unread)?;
             if length == 0 {
                 break;
             }
@@ -340,6 +305,18 @@ impl Bucket {
 }
 
 impl Error {
+    /// The settings name nothing that a bucket could be.
+    fn unusable(bucket: &str, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        let source = Box::new(source);
+        Self {
+            attempted: "work".to_owned(),
+            bucket: bucket.to_owned(),
+            source,
+            exit: Exit::Failed,
+            hint: None,
+        }
+    }
+
     fn new(attempted: String, bucket: &str, source: object_store::Error) -> Self {
         let (exit, hint) = match &source {
             object_store::Error::NotFound { .. } => {
@@ -351,6 +328,17 @@ impl Error {
                     "the bucket refused the credentials: look at `access_key`, `secret_key` and what they may do",
                 ),
             ),
+            // Only reading with a condition ends here; a write with one is refused and no error.
+            object_store::Error::Precondition { .. } => {
+                return Self {
+                    attempted,
+                    bucket: bucket.to_owned(),
+                    source: "it changed while it was read".into(),
+                    exit: Exit::Temporary,
+                    hint: None,
+                };
+            }
+            source if is_local(source) => (Exit::Failed, None),
             _ => (Exit::Temporary, None),
         };
         Self { attempted, bucket: bucket.to_owned(), source: Box::new(source), exit, hint }
@@ -364,6 +352,15 @@ fn is_refusal(error: &object_store::Error) -> bool {
         object_store::Error::Generic { .. } => chain(error).contains("403 Forbidden"),
         _ => false,
     }
+}
+
+/// What a folder that is used as a bucket says, and no rerun changes.
+fn is_local(error: &object_store::Error) -> bool {
+    use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    causes.filter_map(|cause| cause.downcast_ref::<std::io::Error>()).any(|cause| {
+        matches!(cause.kind(), PermissionDenied | QuotaExceeded | ReadOnlyFilesystem | StorageFull)
+    })
 }
 
 /// The bucket's address, without credentials.

@@ -8,6 +8,7 @@ mod wait;
 use std::fmt::Debug;
 use std::time::Duration;
 
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, ListParams, Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -47,6 +48,8 @@ enum Cause {
     Other(#[source] kube::Error),
     #[error("{0}")]
     Refused(String),
+    #[error("{0}")]
+    Lost(String),
 }
 
 impl Error {
@@ -66,6 +69,16 @@ impl Error {
         Self { attempted: attempted.into(), source: Cause::Refused(reason.into()) }
     }
 
+    fn lost(attempted: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { attempted: attempted.into(), source: Cause::Lost(reason.into()) }
+    }
+
+    /// Whether it says that a Lease is not ours any more: then nothing must be written, not even to clean up.
+    #[must_use]
+    pub fn is_lost_lease(&self) -> bool {
+        matches!(self.source, Cause::Lost(_))
+    }
+
     /// The HTTP status, when the API server answered.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
@@ -79,7 +92,7 @@ impl Error {
 impl Fault for Error {
     fn exit(&self) -> Exit {
         match &self.source {
-            Cause::Other(_) => Exit::Temporary,
+            Cause::Other(_) | Cause::Lost(_) => Exit::Temporary,
             Cause::Status(status) if status.code == 429 || status.code >= 500 => Exit::Temporary,
             Cause::Config(_) | Cause::Status(_) | Cause::Refused(_) => Exit::Failed,
         }
@@ -169,6 +182,20 @@ where
     )
     .await
     .map_err(|error| Error::new(what, error))
+}
+
+/// Scales a Deployment through the scale subresource: that does not take the field away from helm.
+///
+/// # Errors
+/// When the server refuses it.
+pub async fn scale(api: &Api<Deployment>, name: &str, replicas: i32, namespace: &str) -> Result<(), Error> {
+    let patch = Patch::Merge(serde_json::json!({ "spec": { "replicas": replicas } }));
+    let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let scaled = api.patch_scale(name, &parameters, &patch).await;
+    scaled.map_err(|error| {
+        Error::new(format!("scale the Deployment `{name}` in `{namespace}` to {replicas}"), error)
+    })?;
+    Ok(())
 }
 
 /// Sets labels of a namespace, if it is still the one with this uid.

@@ -9,6 +9,8 @@ use serde::Serialize;
 
 use crate::failure::{Exit, Failure};
 use crate::log;
+#[cfg(feature = "process")]
+use crate::process::shim;
 use crate::redact::Redactor;
 use crate::report::{Ending, Report, write_json};
 use crate::settings::{Common, Env, Problems, Reader, Setting, groups_help, groups_markdown};
@@ -32,6 +34,13 @@ where
     Running: Future<Output = Result<Report, Failure>>,
 {
     let begun = Instant::now();
+    #[cfg(feature = "process")]
+    {
+        if let Some(code) = shim::become_tool(std::env::args_os().skip(1)) {
+            return code;
+        }
+        shim::arm();
+    }
     if let Some(code) = answer_to_arguments(plugin) {
         return code;
     }
@@ -70,19 +79,17 @@ where
     let record = Record::of(plugin, &result, begun);
     let mut code = show(&result);
     if let Some(folder) = &common.report_dir {
-        let text = redactor.clean(&serde_json::to_string(&record).unwrap_or_default());
-        let value: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        let value = redactor.clean_texts(serde_json::to_value(&record).unwrap_or_default());
         if let Err(error) = write_json(folder, "report.json", &value) {
-            tracing::error!("cannot write the report into `{}`: {error}", folder.display());
-            code = code.max(Exit::Failed as u8);
+            code = complain(code, &format!("cannot write the report into `{}`: {error}", folder.display()));
         }
     }
     if let Ok(report) = &result
         && report.ending != Ending::DryRun
         && let Err(error) = report.write_outputs(&workspace, &output_name)
     {
-        tracing::error!("cannot write the outputs into `.esteira/{output_name}.json`: {error}");
-        code = code.max(Exit::Failed as u8);
+        code =
+            complain(code, &format!("cannot write the outputs into `.esteira/{output_name}.json`: {error}"));
     }
     ExitCode::from(code)
 }
@@ -130,19 +137,44 @@ fn show(result: &Result<Report, Failure>) -> u8 {
             if let Some(report) = &failure.report {
                 tracing::info!("{report}");
             }
-            let chain = failure.chain();
-            let (first, causes) =
-                chain.split_first().map_or(("unknown", [].as_slice()), |(a, b)| (a.as_str(), b));
-            tracing::error!("{first}");
-            for cause in causes {
-                tracing::info!("  because: {cause}");
-            }
-            for hint in &failure.hints {
-                tracing::info!("hint: {hint}");
-            }
+            tracing::error!("{}", failure_text(failure));
             failure.exit as u8
         }
     }
+}
+
+/// The error, its causes and hints: one event, so that no log level shows one without the others.
+fn failure_text(failure: &Failure) -> String {
+    let mut lines = Vec::new();
+    for (depth, text) in failure.chain().iter().enumerate() {
+        lines.push(if depth == 0 {
+            indented(text, "  ")
+        } else {
+            format!("  because: {}", indented(text, "    "))
+        });
+    }
+    lines.extend(failure.hints.iter().map(|hint| format!("hint: {}", indented(hint, "  "))));
+    lines.join("\n")
+}
+
+/// A text of several lines whose further lines stand below the first: none is taken for a message of its own.
+fn indented(text: &str, by: &str) -> String {
+    let mut lines = text.trim_end().lines();
+    let first = lines.next().unwrap_or_default().to_owned();
+    lines.fold(first, |text, line| {
+        let by = if line.starts_with(by) { "" } else { by };
+        format!("{text}\n{by}{line}")
+    })
+}
+
+/// Says what went wrong after the run, and gives the exit code then. Only one line of a log begins with `error: `: the run's own, if it has one.
+fn complain(code: u8, text: &str) -> u8 {
+    if code == 0 {
+        tracing::error!("{text}");
+    } else {
+        tracing::warn!("{text}");
+    }
+    code.max(Exit::Failed as u8)
 }
 
 /// The common settings, before the plugin reads all of them and reports what cannot be used.
@@ -184,4 +216,29 @@ fn answer_to_arguments(plugin: &Plugin) -> Option<ExitCode> {
         ),
     };
     Some(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Fault;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot update `acme`")]
+    struct Outer(#[source] std::io::Error);
+
+    impl Fault for Outer {
+        fn hints(&self) -> Vec<String> {
+            vec!["look at it".to_owned()]
+        }
+    }
+
+    #[test]
+    fn a_failure_is_one_event_with_its_causes_and_hints() {
+        let cause = std::io::Error::other("helm failed:\nerror: no chart\n    at line 3\n");
+        assert_eq!(
+            failure_text(&Failure::from(Outer(cause))),
+            "cannot update `acme`\n  because: helm failed:\n    error: no chart\n    at line 3\nhint: look at it"
+        );
+    }
 }

@@ -10,10 +10,16 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use crate::failure::{Exit, Fault};
+use crate::failure::{Exit, Fault, chain};
 use crate::settings::Secret;
 
 const TRIES: u32 = 4;
+/// The longest time one try may take.
+const LONGEST_TRY: Duration = Duration::from_secs(60);
+/// The same for what can be tried again.
+const LONGEST_GET: Duration = Duration::from_secs(30);
+/// A server that does not answer is not asked again after this time.
+const LONGEST_SILENCE: Duration = Duration::from_secs(90);
 const LONGEST_PAUSE: Duration = Duration::from_secs(65);
 const LARGEST_REPLY: usize = 32 << 20;
 
@@ -110,7 +116,6 @@ impl Api {
             .user_agent(concat!("esteira/", env!("CARGO_PKG_VERSION")))
             .default_headers(headers)
             .connect_timeout(Duration::from_secs(10))
-            .timeout(Duration::from_secs(60))
             .build()
             .map_err(failed)?;
         Ok(Self { client, base })
@@ -148,16 +153,20 @@ impl Api {
     ) -> Result<Reply, Error> {
         let address = format!("{}{path}", self.base);
         let request = format!("{method} {address}");
+        let begun = tokio::time::Instant::now();
         let mut tried = 1;
         loop {
-            let answer = fill(self.client.request(method.clone(), &address)).send().await;
+            let limit = if method == Method::GET { LONGEST_GET } else { LONGEST_TRY };
+            let answer = fill(self.client.request(method.clone(), &address)).timeout(limit).send().await;
             let pause = match &answer {
                 Err(error) if error.is_connect() || method == Method::GET => Some(backoff(tried)),
                 Err(_) => None,
                 Ok(response) => pause_asked_for(&method, response.status(), response.headers(), tried),
             };
-            if let Some(pause) = pause.filter(|_| tried < TRIES) {
-                tracing::debug!("{request}: try {tried} failed, next in {pause:?}");
+            // One that says how long to wait is alive, and is waited for.
+            let is_hopeless = answer.is_err() && begun.elapsed() > LONGEST_SILENCE;
+            if let Some(pause) = pause.filter(|_| tried < TRIES && !is_hopeless) {
+                tracing::warn!("{request}: {}; try {} follows in {pause:.1?}", reason(answer), tried + 1);
                 tokio::time::sleep(pause).await;
                 tried += 1;
                 continue;
@@ -224,6 +233,14 @@ pub fn segment(name: &str) -> String {
     url::form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
+/// Why a try gave nothing, in one line without the address.
+fn reason(answer: Result<reqwest::Response, reqwest::Error>) -> String {
+    match answer {
+        Ok(response) => format!("answered with {}", response.status()),
+        Err(error) => format!("no answer ({})", chain(&error.without_url())),
+    }
+}
+
 fn pause_asked_for(method: &Method, status: StatusCode, headers: &HeaderMap, tried: u32) -> Option<Duration> {
     let is_refused_unread = matches!(status.as_u16(), 429 | 503);
     let is_gone_for_a_moment = *method == Method::GET && matches!(status.as_u16(), 502 | 504);
@@ -279,5 +296,16 @@ mod tests {
         let error = Api::new(base, None).unwrap().send_json(Method::POST, "x", &()).await.unwrap_err();
         assert_eq!(error.exit(), Exit::Temporary);
         assert!(error.to_string().starts_with("no answer to POST http://127.0.0.1:"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_accepts_and_never_answers_is_given_up_within_two_minutes() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = Url::parse(&format!("http://{}/", silent.local_addr().unwrap())).unwrap();
+        let begun = tokio::time::Instant::now();
+        let error = Api::new(base, None).unwrap().get("x").await.unwrap_err();
+        assert_eq!(error.exit(), Exit::Temporary);
+        assert!(begun.elapsed() <= LONGEST_SILENCE + LONGEST_GET, "{:?}", begun.elapsed());
     }
 }

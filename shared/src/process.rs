@@ -1,5 +1,8 @@
 //! Starting other programs (helm, the AppServer): never through a shell, with an environment of their own, bounded in time and
-//! output. Callers judge the result by more than the exit code where a program's exit code is known to lie.
+//! output, and never outliving us. Callers judge the result by more than the exit code where a program's exit code is known to lie.
+
+mod output;
+pub(crate) mod shim;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -8,14 +11,17 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::process::Child;
 use tokio::time::timeout;
 
+pub use self::output::Output;
+use self::output::Reading;
 use crate::failure::{Exit, Fault};
 use crate::settings::Env;
 
-/// More output than this of one stream is not kept: the beginning is, and the text says so.
-const LONGEST_OUTPUT: usize = 16 << 20;
+/// What a program is given to end by itself when it ran too long: helm writes down that its release failed.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// A program about to be run.
 #[derive(Clone, Debug)]
@@ -25,21 +31,7 @@ pub struct Command {
     variables: BTreeMap<String, String>,
     folder: Option<PathBuf>,
     time_limit: Duration,
-}
-
-/// What a program left.
-#[derive(Clone, Debug)]
-pub struct Output {
-    /// The command line, for messages.
-    pub command: String,
-    /// How it ended.
-    pub status: ExitStatus,
-    /// Its standard output.
-    pub stdout: String,
-    /// Its standard error.
-    pub stderr: String,
-    /// How long it ran.
-    pub elapsed: Duration,
+    is_quiet: bool,
 }
 
 /// Why a program gave no usable result.
@@ -55,12 +47,14 @@ pub enum Error {
         source: std::io::Error,
     },
     /// It ran longer than allowed and was ended.
-    #[error("`{command}` was ended after {}, the longest time it may run", humantime::format_duration(*limit))]
+    #[error("`{command}` was ended after {}, the longest time it may run; its last words: {tail}", humantime::format_duration(*limit))]
     TooLong {
         /// The command line.
         command: String,
         /// The limit.
         limit: Duration,
+        /// The last lines it wrote.
+        tail: String,
     },
     /// It ended with another exit code than 0.
     #[error("`{command}` ended with {status} after {:.1} s: {tail}", elapsed.as_secs_f64())]
@@ -95,6 +89,7 @@ impl Command {
             variables: env.inherited(),
             folder: None,
             time_limit: Duration::from_secs(3600),
+            is_quiet: false,
         }
     }
 
@@ -133,6 +128,13 @@ impl Command {
         self
     }
 
+    /// Its output is in no log, whatever the level: it holds what nobody should read there, or far too much.
+    #[must_use]
+    pub fn quiet(mut self) -> Self {
+        self.is_quiet = true;
+        self
+    }
+
     /// Runs it to its end, whatever the exit code.
     ///
     /// # Errors
@@ -143,18 +145,27 @@ impl Command {
         tracing::debug!("running `{shown}`");
         let start_error = |source| Error::Start { command: shown.clone(), source };
         let mut child = self.prepared().spawn().map_err(start_error)?;
-        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        let ending = timeout(self.time_limit, async {
-            let (stdout, stderr) = tokio::join!(collect(stdout), collect(stderr));
-            child.wait().await.map(|status| (status, stdout, stderr))
-        });
-        let Ok(ended) = ending.await else {
-            // The child was put into a group of its own; dropping it ends only the child itself.
-            let _ = child.kill().await;
-            return Err(Error::TooLong { command: shown, limit: self.time_limit });
+        // Dropped before the child is, as long as its number is surely its own.
+        let mut group = Group::of(&child);
+        let stdout = Reading::begin(child.stdout.take(), self.is_quiet);
+        let stderr = Reading::begin(child.stderr.take(), self.is_quiet);
+        let ended = timeout(self.time_limit, child.wait()).await;
+        if ended.is_err() {
+            group.end(&mut child).await;
+        }
+        group.has_ended();
+        let (stdout, stderr) = tokio::join!(stdout.finish(), stderr.finish());
+        let output =
+            |status| Output { command: shown.clone(), status, stdout, stderr, elapsed: begun.elapsed() };
+        let Ok(status) = ended else {
+            let tail = output(ExitStatus::default()).tail();
+            return Err(Error::TooLong { command: shown, limit: self.time_limit, tail });
         };
-        let (status, stdout, stderr) = ended.map_err(start_error)?;
-        Ok(Output { command: shown, status, stdout, stderr, elapsed: begun.elapsed() })
+        let output = output(status.map_err(start_error)?);
+        match shim::reason_not_started(&output) {
+            Some(source) => Err(start_error(source)),
+            None => Ok(output),
+        }
     }
 
     /// Runs it and gives its standard output; any exit code but 0 is an error.
@@ -167,8 +178,10 @@ impl Command {
 
     #[expect(clippy::disallowed_methods, reason = "the one place that starts processes")]
     fn prepared(&self) -> tokio::process::Command {
-        let mut command = tokio::process::Command::new(&self.program);
+        let (program, before) = shim::around(&self.program);
+        let mut command = tokio::process::Command::new(program);
         command
+            .args(before)
             .args(&self.arguments)
             .env_clear()
             .envs(&self.variables)
@@ -187,8 +200,7 @@ impl Command {
 /// The command line as a person would type it; never the environment, which may hold secrets.
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.program.file_name().unwrap_or(self.program.as_os_str());
-        write!(f, "{}", name.to_string_lossy())?;
+        write!(f, "{}", self.program.display())?;
         for argument in &self.arguments {
             let text = argument.to_string_lossy();
             if text.is_empty()
@@ -203,54 +215,44 @@ impl fmt::Display for Command {
     }
 }
 
-impl Output {
-    /// The output of a program that ended with exit code 0.
-    ///
-    /// # Errors
-    /// When it did not.
-    pub fn checked(self) -> Result<Self, Error> {
-        if self.status.success() {
-            return Ok(self);
-        }
-        let tail = self.tail();
-        Err(Error::Failed { command: self.command, status: self.status, elapsed: self.elapsed, tail })
+/// A program and those that it started. Ends them all when it is dropped before they have ended.
+#[derive(Debug)]
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(child: &Child) -> Self {
+        Self(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)))
     }
 
-    /// The last lines it wrote: of standard error, or of standard output where that is empty.
-    #[must_use]
-    pub fn tail(&self) -> String {
-        let text = if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr };
-        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-        if lines.is_empty() {
-            "it wrote nothing".to_owned()
-        } else {
-            lines[lines.len().saturating_sub(8)..].join("\n")
+    /// Asks all to end, then makes them.
+    async fn end(&self, child: &mut Child) {
+        self.send(Signal::TERM);
+        if timeout(LAST_WORDS, child.wait()).await.is_err() {
+            self.send(Signal::KILL);
+            // Nothing outlives this signal; there is nothing to do about an error.
+            let _ = child.wait().await;
+        }
+        // Those it started may have heard nothing.
+        self.send(Signal::KILL);
+    }
+
+    fn has_ended(&mut self) {
+        self.0 = None;
+    }
+
+    fn send(&self, signal: Signal) {
+        if let Some(group) = self.0 {
+            // Fails only when the whole group has ended.
+            let _ = kill_process_group(group, signal);
         }
     }
 }
 
-async fn collect(stream: Option<impl AsyncRead + Unpin>) -> String {
-    let Some(stream) = stream else { return String::new() };
-    let mut lines = BufReader::new(stream);
-    let mut text = String::new();
-    let mut line = Vec::new();
-    while let Ok(length) = lines.read_until(b'\n', &mut line).await {
-        if length == 0 {
-            break;
-        }
-        let decoded = String::from_utf8_lossy(&line);
-        tracing::debug!("| {}", decoded.trim_end());
-        if text.len() + decoded.len() <= LONGEST_OUTPUT {
-            text.push_str(&decoded);
-        } else if !text.ends_with(CUT) {
-            text.push_str(CUT);
-        }
-        line.clear();
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.send(Signal::KILL);
     }
-    text
 }
-
-const CUT: &str = "\n[more output was not kept]\n";
 
 #[cfg(test)]
 mod tests {
@@ -271,19 +273,42 @@ mod tests {
     async fn a_failure_shows_the_command_and_its_last_words() {
         let error = shell("echo reason >&2; exit 3").stdout().await.unwrap_err();
         let text = error.to_string();
-        assert!(text.starts_with("`sh -c 'echo reason >&2; exit 3'` ended with exit status: 3"), "{text}");
+        assert!(
+            text.starts_with("`/bin/sh -c 'echo reason >&2; exit 3'` ended with exit status: 3"),
+            "{text}"
+        );
         assert!(text.ends_with("reason"), "{text}");
     }
 
     #[tokio::test]
-    async fn a_program_that_hangs_is_ended() {
-        let error = shell("sleep 60").time_limit(Duration::from_millis(100)).run().await.unwrap_err();
+    async fn a_program_that_hangs_is_ended_with_all_it_started_and_its_last_words_are_told() {
+        let begun = Instant::now();
+        let script = "echo stuck at step 3; sleep 61 & echo $! >&2; wait";
+        let error = shell(script).time_limit(Duration::from_millis(200)).run().await.unwrap_err();
+        let Error::TooLong { tail, .. } = &error else { panic!("{error}") };
+        assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+        let stat = std::fs::read_to_string(format!("/proc/{tail}/stat")).unwrap_or_default();
+        assert!(stat.is_empty() || stat.contains(") Z "), "what it started still runs: {stat}");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_will_not_hear_is_killed() {
+        let script = "trap '' TERM; while :; do sleep 0.1; done";
+        let error = shell(script).time_limit(Duration::from_millis(100)).run().await.unwrap_err();
         assert!(matches!(error, Error::TooLong { .. }), "{error}");
     }
 
     #[tokio::test]
-    async fn a_program_that_is_not_there_is_named() {
+    async fn one_who_holds_the_pipe_is_not_waited_for() {
+        let begun = Instant::now();
+        let output = shell("sleep 20 & echo done").run().await.unwrap();
+        assert_eq!(output.stdout, "done\n");
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_not_there_is_named_with_its_path() {
         let error = Command::new("/nowhere/helm", &Env::of(&[])).run().await.unwrap_err();
-        assert_eq!(error.to_string(), "cannot start `helm`");
+        assert_eq!(error.to_string(), "cannot start `/nowhere/helm`");
     }
 }

@@ -7,12 +7,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
 use url::form_urlencoded::byte_serialize;
 
-use crate::settings::{Env, Setting};
+use serde_json::Value;
+
+use crate::settings::{Env, Reader, Setting, is_document};
 
 /// Shorter texts are not searched for: hiding every `1` would make a log unreadable and hide nothing.
 const SHORTEST: usize = 4;
-/// In documents only longer parts are.
+/// In documents only longer parts are, or those that a key calls a secret.
 const SHORTEST_PART: usize = 16;
+const SHORTEST_NAMED_PART: usize = 8;
+const SECRET_KEYS: [&str; 9] =
+    ["password", "passwd", "token", "secret", "-data", "_key", "api-key", "apikey", "access-key"];
 const HIDDEN: &str = "[hidden]";
 
 /// Knows the secrets of a run in all their forms.
@@ -23,20 +28,19 @@ pub(crate) struct Redactor {
 }
 
 impl Redactor {
-    /// Learns the values of all secret settings.
+    /// Learns the values of all secret settings, also those that an earlier step or `.config` supplied.
     pub(crate) fn of(env: &Env, groups: &[&[Setting]]) -> Self {
-        let names = groups.iter().copied().flatten().filter(|setting| setting.is_secret);
-        let variables = env.plugin_variables();
-        Self::knowing(names.filter_map(|setting| variables.get(setting.name)).map(String::as_str))
+        Self::knowing(Reader::new(env, groups).secrets())
     }
 
     fn knowing<'a>(secrets: impl Iterator<Item = &'a str>) -> Self {
         let mut forms = BTreeSet::new();
         for secret in secrets {
-            for text in std::iter::once(secret.trim()).chain(parts(secret)) {
+            for text in std::iter::once(secret.trim().to_owned()).chain(parts(secret)) {
                 if text.len() < SHORTEST {
                     continue;
                 }
+                let text = text.as_str();
                 forms.insert(text.to_owned());
                 forms.insert(STANDARD.encode(text));
                 forms.insert(STANDARD_NO_PAD.encode(text));
@@ -51,6 +55,18 @@ impl Redactor {
         Self { forms }
     }
 
+    /// The same value without any secret in its texts; it keeps its shape, whatever the secrets are.
+    pub(crate) fn clean_texts(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.clean(&text)),
+            Value::Array(items) => items.into_iter().map(|item| self.clean_texts(item)).collect(),
+            Value::Object(entries) => {
+                entries.into_iter().map(|(name, value)| (name, self.clean_texts(value))).collect()
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => value,
+        }
+    }
+
     /// The text without any secret.
     pub(crate) fn clean(&self, text: &str) -> String {
         self.forms.iter().fold(text.to_owned(), |text, form| {
@@ -59,13 +75,52 @@ impl Redactor {
     }
 }
 
-/// The parts of a secret that is a document (a key in PEM, a kubeconfig): its tokens and lines of base64. Its words and addresses are no secret, and
-/// hiding every `v1` would make a log unreadable.
-fn parts(secret: &str) -> impl Iterator<Item = &str> {
-    let is_document = secret.trim().contains('\n') || secret.trim_start().starts_with('{');
+/// The parts of a secret that is a document (a key in PEM, a kubeconfig): its tokens and lines of base64, and what its keys call secret. Its words and
+/// addresses are no secret, and hiding every `v1` would make a log unreadable.
+fn parts(secret: &str) -> Vec<String> {
+    if !is_document(secret) {
+        return Vec::new();
+    }
+    let mut parts = tokens(secret);
+    if let Ok(document) = serde_json::from_str(secret) {
+        add_named(&document, false, &mut parts);
+    } else {
+        parts.extend(secret.lines().filter_map(named));
+        parts.extend(secret.split(['{', '}', ',']).filter_map(named));
+    }
+    parts
+}
+
+fn tokens(text: &str) -> Vec<String> {
     let separators = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | '{' | '}' | '[' | ']');
     let is_token = |part: &&str| part.len() >= SHORTEST_PART && !part.contains("://");
-    secret.split(separators).filter(is_token).filter(move |_| is_document)
+    text.split(separators).filter(is_token).map(str::to_owned).collect()
+}
+
+/// The texts of a JSON document that stand under a secret's name, and the tokens of all others: a key in PEM is one text with line breaks.
+fn add_named(value: &Value, is_named: bool, parts: &mut Vec<String>) {
+    match value {
+        Value::String(text) if is_named && text.len() >= SHORTEST_NAMED_PART => parts.push(text.clone()),
+        Value::String(text) => parts.extend(tokens(text)),
+        Value::Array(items) => items.iter().for_each(|item| add_named(item, is_named, parts)),
+        Value::Object(entries) => {
+            entries.iter().for_each(|(name, value)| add_named(value, is_secret_key(name), parts));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// The value of a line of YAML, or of a piece of a map in it, whose key says that it is secret.
+fn named(line: &str) -> Option<String> {
+    let (key, value) = line.split_once(": ")?;
+    let plain = |text: &str| text.trim().trim_matches(['"', '\'']).to_owned();
+    let value = plain(value);
+    (is_secret_key(&plain(key)) && value.len() >= SHORTEST_NAMED_PART).then_some(value)
+}
+
+fn is_secret_key(key: &str) -> bool {
+    let key = key.to_lowercase();
+    SECRET_KEYS.iter().any(|end| key.ends_with(end))
 }
 
 #[cfg(test)]
@@ -93,6 +148,35 @@ mod tests {
             redactor.clean("kind: Config at https://10.0.0.1:6443"),
             "kind: Config at https://10.0.0.1:6443"
         );
+    }
+
+    #[test]
+    fn hides_what_a_document_calls_a_secret_even_if_it_is_short() {
+        let yaml = "users:\n- name: administrator\n  user:\n    password: \"two words 1\"\n    token: abcd1234\n- user: {client-key-data: QUJDRA==, x: short678}\n";
+        let redactor = Redactor::knowing([yaml].into_iter());
+        for secret in ["two words 1", "abcd1234", "QUJDRA=="] {
+            assert_eq!(redactor.clean(secret), "[hidden]");
+        }
+        assert_eq!(redactor.clean("administrator short678"), "administrator short678");
+        let json = "{\"type\": \"service_account\", \"auth\": {\"client_secret\": \"two words 2\"}, \"pem\": \"A\\nAAAABBBBCCCCDDDD\\n\"}";
+        let redactor = Redactor::knowing([json].into_iter());
+        assert_eq!(redactor.clean("two words 2, AAAABBBBCCCCDDDD"), "[hidden], [hidden]");
+    }
+
+    #[test]
+    fn a_report_keeps_its_shape_whatever_the_secret_is() {
+        let redactor = Redactor::knowing(["null", "false", "error"].into_iter());
+        let report = serde_json::json!({ "error": [null, false, "it is null"], "n": 1 });
+        let clean = serde_json::json!({ "error": [null, false, "it is [hidden]"], "n": 1 });
+        assert_eq!(redactor.clean_texts(report), clean);
+    }
+
+    #[test]
+    fn knows_a_secret_that_an_earlier_step_left() {
+        const SETTINGS: &[Setting] = &[Setting::new("token", "", "").secret()];
+        let env = Env::of(&[("PLUGIN_TOKEN", "@login.token")]).with_output("login", "token", "t0p-secret");
+        let redactor = Redactor::of(&env, &[SETTINGS]);
+        assert_eq!(redactor.clean("t0p-secret of @login.token"), "[hidden] of @login.token");
     }
 
     #[test]

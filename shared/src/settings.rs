@@ -16,5 +16,6 @@ pub use env::Env;
 pub use problem::{Problem, Problems};
 pub use reader::Reader;
 pub use secret::Secret;
+pub(crate) use setting::is_document;
 pub use setting::{Setting, disagreements, groups_help, groups_markdown};
 pub use siblings::SIBLING_NAMES;

@@ -78,6 +78,14 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// The chart holds links to what is not the chart's.
+    #[error("symbolic links lead out of the chart `{folder}`:\n  {}", links.join("\n  "))]
+    LeadsOut {
+        /// The chart's folder.
+        folder: String,
+        /// The links, each with its target.
+        links: Vec<String>,
+    },
     /// helm did not package the chart.
     #[error("helm did not package the chart")]
     Helm(#[from] process::Error),
@@ -133,7 +141,7 @@ impl Fault for Error {
             Self::Helm(error) => error.exit(),
             Self::Contended { .. } | Self::Vanished(_) => Exit::Temporary,
             Self::Read { .. } | Self::NoVersion(_) | Self::Unusable { .. } | Self::Repack(_) => Exit::Failed,
-            Self::Index { .. } | Self::OtherContent { .. } => Exit::Failed,
+            Self::LeadsOut { .. } | Self::Index { .. } | Self::OtherContent { .. } => Exit::Failed,
         }
     }
 
@@ -148,6 +156,10 @@ impl Fault for Error {
             }
             Self::Read { file, .. } if file.ends_with("Chart.yaml") => {
                 "`chart` names the chart's folder in the workspace; without it, the workspace is the chart"
+            }
+            Self::Helm(error) => return error.hints(),
+            Self::LeadsOut { .. } => {
+                "helm would publish what they lead to; put the files themselves into the chart"
             }
             Self::NoVersion(_) => "write the version into one of these files, or set `version`",
             Self::OtherContent { .. } => {

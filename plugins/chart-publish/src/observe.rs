@@ -10,6 +10,7 @@ use semver::Version;
 use shared::bucket::{Bucket, Key, Kind};
 use shared::digest::Digest;
 use shared::settings::Env;
+use walkdir::WalkDir;
 
 use crate::chart::{self, Metadata};
 use crate::index::Index;
@@ -115,6 +116,11 @@ async fn package(settings: &Settings, env: &Env) -> Result<Package, Error> {
     let unusable = |reason| Error::Unusable { file: shown(&file, env), reason };
     let source = Metadata::read(&read(&file, env)?).map_err(unusable)?;
     let version = version(settings, env, &folder)?;
+    let leading_out = links_out(&folder)
+        .map_err(|source| Error::Read { file: shown(&folder, env), source: source.into() })?;
+    if !leading_out.is_empty() {
+        return Err(Error::LeadsOut { folder: shown(&folder, env), links: leading_out });
+    }
     tracing::info!("packaging `{}` {version}", source.name);
 
     let failed = |source| Error::Read { file: "the temporary folder".to_owned(), source };
@@ -132,6 +138,28 @@ async fn package(settings: &Settings, env: &Env) -> Result<Package, Error> {
         digest: repacked.digest,
         content: repacked.content,
     })
+}
+
+/// Symbolic links that lead out of the chart, each with its target: helm follows links, and would publish whatever the machine has there.
+fn links_out(chart: &Path) -> walkdir::Result<Vec<String>> {
+    // A chart that cannot be resolved is one that helm cannot read either.
+    let Ok(chart) = chart.canonicalize() else { return Ok(Vec::new()) };
+    let mut links = Vec::new();
+    for entry in WalkDir::new(&chart).sort_by_file_name() {
+        let entry = entry?;
+        if !entry.path_is_symlink() {
+            continue;
+        }
+        match entry.path().canonicalize() {
+            Ok(target) if !target.starts_with(&chart) => {
+                let link = entry.path().strip_prefix(&chart).unwrap_or(entry.path());
+                links.push(format!("`{}` leads to `{}`", link.display(), target.display()));
+            }
+            // A link to nothing is for helm to refuse, or to ignore by the chart's own rules.
+            _ => {}
+        }
+    }
+    Ok(links)
 }
 
 /// The version of the settings, or the one in the version file: beside the chart if it is there, where every chart of a repository can have its
@@ -218,6 +246,23 @@ mod tests {
                 .unwrap_err()
                 .starts_with("`VERSION` cannot be used: expected a semantic version")
         );
+    }
+
+    #[test]
+    fn links_are_refused_only_where_they_lead_out_of_the_chart() {
+        let (folder, _env) = workspace(&[("web/templates/a.yaml", ""), ("web-more/secret", "")]);
+        let chart = folder.path().join("web");
+        let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, chart.join(name)).unwrap();
+        link("templates/a.yaml", "inside.yaml");
+        link("templates", "inside");
+        link("nowhere", "broken");
+        assert_eq!(links_out(&chart).unwrap(), [""; 0]);
+        link("/etc/hostname", "templates/outside.yaml");
+        link("../web-more", "crds");
+        let links = links_out(&chart).unwrap();
+        assert_eq!(links.len(), 2, "{links:?}");
+        assert!(links[0].starts_with("`crds` leads to `/") && links[0].ends_with("/web-more`"), "{links:?}");
+        assert!(links[1].starts_with("`templates/outside.yaml` leads to `/etc/"), "{links:?}");
     }
 
     #[test]

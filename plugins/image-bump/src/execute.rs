@@ -73,7 +73,7 @@ async fn put_commit(plan: &Plan, commit: &CommitPlan, gitea: &Gitea) -> Result<O
             );
             put_commit_on_top(plan, commit, gitea).await
         }
-        Err(refused) => Err(refusal(plan, refused)),
+        Err(refused) => Err(refusal(&plan.base.name, &plan.branch, refused)),
     }
 }
 
@@ -99,7 +99,7 @@ async fn put_commit_on_top(plan: &Plan, commit: &CommitPlan, gitea: &Gitea) -> R
     };
     match gitea.post_commit(&request).await? {
         Ok(id) => Ok(Some(id)),
-        Err(refused) => Err(refusal(plan, refused)),
+        Err(refused) => Err(refusal(&plan.base.name, &plan.branch, refused)),
     }
 }
 
@@ -133,14 +133,57 @@ fn is_about_existing_branch(refused: &http::Error) -> bool {
     matches!(refused, http::Error::Status { status: 409 | 422, body, .. } if body.contains("branch already exists"))
 }
 
-/// A blob that is another one by now means that somebody committed since we looked: the next run sees it.
-fn refusal(plan: &Plan, refused: http::Error) -> Error {
-    match refused {
-        http::Error::Status { status: 409 | 422, body, .. } if body.contains("does not match") => {
-            tracing::info!("the server said: {body}");
-            Error::Moved { branch: plan.base.name.clone() }
-        }
-        other if is_about_existing_branch(&other) => Error::Moved { branch: plan.branch.clone() },
-        other => Error::Git(other),
+/// What the server's no means. A blob that is another one by now means that somebody committed since we looked; a reference that Git cannot
+/// lock, which the server answers with 403 as it does a refused token, that somebody moves the branch right now. The next run sees either.
+fn refusal(base: &str, branch: &str, refused: http::Error) -> Error {
+    let http::Error::Status { status, body, .. } = &refused else { return Error::Git(refused) };
+    let moved = |branch: &str| Error::Moved { branch: branch.to_owned() };
+    // Git says so of `a/b` when there is `a`, and of `a` when there is `a/b`.
+    if body.contains("cannot lock ref") && (body.contains("cannot create") || body.contains("blocking")) {
+        return Error::Clash { branch: branch.to_owned(), why: body.clone() };
+    }
+    let is_about_state = matches!(status, 409 | 422);
+    if is_about_state && body.contains("does not match") {
+        tracing::info!("the server said: {body}");
+        return moved(base);
+    }
+    if body.contains("cannot lock ref") {
+        tracing::info!("the server said: {body}");
+        return moved(branch);
+    }
+    if is_about_existing_branch(&refused) { moved(branch) } else { Error::Git(refused) }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::failure::{Exit, Fault as _};
+
+    use super::*;
+
+    fn error(status: u16, body: &str) -> Error {
+        let request = "POST http://git/contents".to_owned();
+        refusal("main", "bump/a", http::Error::Status { request, status, body: body.to_owned() })
+    }
+
+    #[test]
+    fn a_reference_that_cannot_be_locked_is_no_refused_token() {
+        let race = error(403, "cannot lock ref 'refs/heads/bump/a': is at 1234 but expected 5678");
+        assert_eq!(race.exit(), Exit::Temporary);
+        assert!(race.to_string().starts_with("`bump/a` was changed in the meantime"), "{race}");
+        assert_eq!(race.hints(), [""; 0]);
+
+        let clash = "cannot lock ref 'refs/heads/bump/a': 'refs/heads/bump' exists; cannot create 'refs/heads/bump/a'";
+        let clash = error(403, clash);
+        assert_eq!(clash.exit(), Exit::Failed);
+        assert!(clash.to_string().starts_with("there can be no branch `bump/a`: "), "{clash}");
+        assert!(clash.hints()[0].contains("`branch`"));
+    }
+
+    #[test]
+    fn a_refused_token_and_a_changed_file_stay_what_they_are() {
+        assert!(error(403, "user should have a permission to write").hints()[0].contains("token"));
+        assert!(matches!(error(422, "sha does not match"), Error::Moved { branch } if branch == "main"));
+        assert!(matches!(error(422, "branch already exists"), Error::Moved { branch } if branch == "bump/a"));
+        assert!(matches!(error(422, "anything else"), Error::Git(_)));
     }
 }

@@ -52,7 +52,7 @@ pub async fn run(env: Env, stop: Stop) -> Result<Report, Failure> {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The Git server could not be asked, or said no.
-    #[error("the Git server failed")]
+    #[error(transparent)]
     Git(#[from] http::Error),
     /// There is no base branch.
     #[error("there is no branch `{branch}` in {repository}: look at `base`")]
@@ -73,6 +73,14 @@ pub enum Error {
         /// Why.
         why: String,
     },
+    /// Another branch stands where this one should.
+    #[error("there can be no branch `{branch}`: {why}")]
+    Clash {
+        /// The branch.
+        branch: String,
+        /// The server's own words.
+        why: String,
+    },
     /// Somebody changed it since it was read.
     #[error("`{branch}` was changed in the meantime; a rerun starts from what it is now")]
     Moved {
@@ -86,7 +94,9 @@ impl Fault for Error {
         match self {
             Self::Git(error) => error.exit(),
             Self::Moved { .. } => Exit::Temporary,
-            Self::NoBase { .. } | Self::Refused(_) | Self::NotOurs { .. } => Exit::Failed,
+            Self::NoBase { .. } | Self::Refused(_) | Self::NotOurs { .. } | Self::Clash { .. } => {
+                Exit::Failed
+            }
         }
     }
 
@@ -98,6 +108,9 @@ impl Fault for Error {
             }
             Self::NotOurs { .. } => {
                 vec!["merge or move that work, or set `branch` to another name: the version branch belongs to the plugin alone".to_owned()]
+            }
+            Self::Clash { .. } => {
+                vec!["a branch cannot be called like a folder of another one's name; set `branch` to another name, or remove the other branch".to_owned()]
             }
             Self::NoBase { .. } | Self::Moved { .. } => Vec::new(),
         }

@@ -70,7 +70,7 @@ pub const OWN: &[Setting] = &[
         "a text on one line",
         "Title of the pull request; `{version}` and `{changes}` are replaced.",
     )
-    .default("Update to {version}` or `Update {changes}"),
+    .default("`Update to {version}` or `Update {changes}`"),
     Setting::new(
         "message",
         "a text",

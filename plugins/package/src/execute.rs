@@ -2,10 +2,10 @@
 //! pack the same version; (2) the archive, which appears whole; (3) the manifest itself, last, because it says that the archive is sound. A
 //! run that is cut between any two of them is finished by the next.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use shared::bucket::{Bucket, Claim, Key, Kind, Transferred, Version};
+use shared::bucket::{Bucket, Claim, Entry, Key, Kind, Transferred};
 use shared::digest::Hasher;
 use shared::run::Run;
 use shared::settings::Env;
@@ -16,6 +16,9 @@ use crate::component::{Component, Node};
 use crate::manifest::ArchiveManifest;
 use crate::plan::{ComponentPlan, Packing, Plan};
 use crate::{Error, archive, mirror, pipe};
+
+/// Less than this is done before a rate says anything.
+const ENOUGH_FOR_A_RATE: u64 = 10 << 20;
 
 /// What was done.
 #[derive(Clone, Debug, Default)]
@@ -88,26 +91,12 @@ async fn publish(plan: &Plan, packing: &Packing, bucket: &Bucket, env: &Env) -> 
             Claim::Published(..) => return Err(overtaken()),
         },
     };
-    match settle(plan, packing, bucket, &claim).await {
-        Ok(manifest) => {
-            Ok(Packed { manifest, how: if packing.is_overwrite { How::Replaced } else { How::Uploaded } })
-        }
-        Err(error) => {
-            if let Err(unsettled) = bucket.give_up::<ArchiveManifest>(&key, &run, &claim).await {
-                tracing::warn!("the claim of `{}` stays until it is stale: {unsettled}", packing.archive);
-            }
-            Err(error)
-        }
-    }
+    let manifest = bucket.finish(&key, &run, claim, async |_| make(plan, packing, bucket).await).await?;
+    Ok(Packed { manifest, how: if packing.is_overwrite { How::Replaced } else { How::Uploaded } })
 }
 
-/// Packs what was claimed and turns the claim into its manifest.
-async fn settle(
-    plan: &Plan,
-    packing: &Packing,
-    bucket: &Bucket,
-    claim: &Version,
-) -> Result<ArchiveManifest, Error> {
+/// Packs what was claimed and says what it is.
+async fn make(plan: &Plan, packing: &Packing, bucket: &Bucket) -> Result<ArchiveManifest, Error> {
     let component = &packing.component;
     let begun = Instant::now();
     tracing::info!(
@@ -118,18 +107,16 @@ async fn settle(
         component.size()
     );
     let archive = pack(component, plan.compression, &packing.archive, bucket).await?;
-    let seconds = begun.elapsed().as_secs_f64();
-    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-    let rate = component.size() as f64 / 1e6 / seconds.max(0.001);
     tracing::info!(
-        "{} {}: uploaded `{}`, {} bytes, sha256 {}, in {seconds:.1} s ({rate:.1} MB/s)",
+        "{} {}: uploaded `{}`, {} bytes, sha256 {}, in {}",
         component.name,
         component.version,
         packing.archive,
         archive.size,
-        archive.digest
+        archive.digest,
+        pace(component.size(), begun.elapsed())
     );
-    let manifest = ArchiveManifest {
+    Ok(ArchiveManifest {
         component: component.name.clone(),
         version: component.version.clone(),
         archive: packing.archive.clone(),
@@ -141,9 +128,18 @@ async fn settle(
         compression: plan.compression,
         release: plan.release.clone(),
         made_by: format!("plugin-package {}", env!("CARGO_PKG_VERSION")),
-    };
-    bucket.settle(&mirror::manifest_key(&packing.archive), manifest.clone(), claim).await?;
-    Ok(manifest)
+    })
+}
+
+/// How long it took, and at what rate where there was enough to measure one.
+fn pace(size: u64, elapsed: Duration) -> String {
+    let seconds = elapsed.as_secs_f64();
+    if size < ENOUGH_FOR_A_RATE {
+        return format!("{seconds:.1} s");
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    let rate = size as f64 / 1e6 / seconds.max(0.001);
+    format!("{seconds:.1} s ({rate:.1} MB/s)")
 }
 
 /// Packs into the mirror in one pass: objects are read, packed and uploaded piece by piece, nothing is kept. The archive appears only when
@@ -177,33 +173,22 @@ async fn pack(component: &Component, level: u32, key: &str, bucket: &Bucket) -> 
     }
 }
 
-/// Sends the content of all objects to the packing thread, in the order of the tree.
+/// Sends the content of all objects to the packing thread, in the order of the tree. The thread knows where an object ends only by its size,
+/// which the bucket holds each object to, as it was listed.
 async fn feed(component: &Component, thread: Sender<Bytes>, bucket: &Bucket) -> Result<(), Error> {
     for node in component.tree.values() {
-        let Node::Object { key, size, tag: _ } = node else { continue };
-        let mut reader = bucket.reader(&Key::new(key, Kind::Archive)).await?;
-        let mut sent = 0;
+        let Node::Object { key, size, tag } = node else { continue };
+        let mut reader = bucket.reader_of(&Entry { key: key.clone(), size: *size, tag: tag.clone() });
         loop {
             let mut piece = BytesMut::with_capacity(pipe::PIECE);
             while piece.len() < pipe::PIECE && read_more(&mut reader, &mut piece, key, bucket).await? {}
             if piece.is_empty() {
                 break;
             }
-            sent += piece.len() as u64;
-            // The thread knows where an object ends only by its size.
-            if sent > *size {
-                break;
-            }
             if thread.send(piece.freeze()).await.is_err() {
                 // The thread has failed and says why itself.
                 return Ok(());
             }
-        }
-        if sent != *size {
-            return Err(Error::Changed {
-                path: key.clone(),
-                reason: format!("it was listed with {size} bytes and has others"),
-            });
         }
     }
     Ok(())

@@ -65,8 +65,10 @@ pub enum Error {
         places: String,
     },
     /// Components that cannot be packed; nothing was uploaded.
-    #[error("{} of the components cannot be packed; nothing was uploaded:\n  {}", reasons.len(), reasons.join("\n  "))]
+    #[error("{components} of the components cannot be packed; nothing was uploaded:\n  {}", reasons.join("\n  "))]
     Refused {
+        /// How many; each may have several reasons.
+        components: usize,
         /// Component and reason.
         reasons: Vec<String>,
         /// Whether `overwrite` would allow some of them.

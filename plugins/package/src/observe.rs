@@ -19,8 +19,8 @@ pub struct Observed {
     pub places: Vec<(String, String)>,
     /// The sound ones.
     pub components: Vec<ObservedComponent>,
-    /// What is wrong with the others.
-    pub problems: Vec<String>,
+    /// What is wrong with the others: name and problem, one by one.
+    pub problems: Vec<(String, String)>,
 }
 
 /// A component and its place in the mirror.
@@ -70,11 +70,11 @@ pub async fn observe(settings: &Settings, bucket: &Bucket) -> Result<Observed, E
         match content {
             Ok(component) => match look_into_mirror(component, settings, bucket).await? {
                 Ok(component) => observed.components.push(component),
-                Err(problem) => observed.problems.push(format!("`{name}`: {problem}")),
+                Err(problem) => observed.problems.push((name.clone(), format!("`{name}`: {problem}"))),
             },
-            Err(problems) => observed
-                .problems
-                .extend(problems.iter().map(|problem| format!("`{name}` in {place}: {problem}"))),
+            Err(problems) => observed.problems.extend(
+                problems.iter().map(|problem| (name.clone(), format!("`{name}` in {place}: {problem}"))),
+            ),
         }
         observed.places.push((name, place));
     }

@@ -1,6 +1,6 @@
 //! Decides which components are packed: pure, no IO. Its `Display` is the dry run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -74,16 +74,18 @@ pub fn plan(settings: &Settings, observed: Observed) -> Result<Plan, Error> {
     let mut observed = observed.components;
     observed.sort_by(|left, right| left.component.name.cmp(&right.component.name));
     for component in observed {
+        let name = component.component.name.clone();
         match plan_component(settings, component) {
             Ok(plan) => components.push(plan),
             Err(reason) => {
                 by_mirror = true;
-                reasons.push(reason);
+                reasons.push((name, reason));
             }
         }
     }
     if !reasons.is_empty() {
-        return Err(Error::Refused { reasons, by_mirror });
+        let (names, reasons): (BTreeSet<String>, Vec<String>) = reasons.into_iter().unzip();
+        return Err(Error::Refused { components: names.len(), reasons, by_mirror });
     }
     Ok(Plan {
         release: settings.sources.release.clone(),
@@ -129,25 +131,26 @@ fn plan_component(settings: &Settings, observed: ObservedComponent) -> Result<Co
     }
 }
 
-fn missing(sources: &Sources, observed: &Observed) -> Vec<String> {
+/// Each with its name, as all reasons.
+fn missing(sources: &Sources, observed: &Observed) -> Vec<(String, String)> {
     let is_there = |name: &String| observed.places.iter().any(|(found, _)| found == name);
+    let reason = |name: &String| {
+        format!("`{name}`: no folder of this name with a file `VERSION` in {}", places(sources))
+    };
     let wanted = sources.components.iter().flatten();
-    wanted
-        .filter(|name| !is_there(name))
-        .map(|name| format!("`{name}`: no folder of this name with a file `VERSION` in {}", places(sources)))
-        .collect()
+    wanted.filter(|name| !is_there(name)).map(|name| (name.clone(), reason(name))).collect()
 }
 
 /// Which of two folders of the same name is meant can only be guessed.
-fn found_twice(observed: &Observed) -> Vec<String> {
+fn found_twice(observed: &Observed) -> Vec<(String, String)> {
     let mut by_name: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (name, place) in &observed.places {
         by_name.entry(name).or_default().push(place);
     }
+    let reason =
+        |name, places: Vec<&str>| format!("`{name}` is there more than once: in {}", places.join(" and in "));
     let several = by_name.into_iter().filter(|(_, places)| places.len() > 1);
-    several
-        .map(|(name, places)| format!("`{name}` is there more than once: in {}", places.join(" and in ")))
-        .collect()
+    several.map(|(name, places)| (name.to_owned(), reason(name, places))).collect()
 }
 
 fn places(sources: &Sources) -> String {

@@ -48,8 +48,8 @@ pub struct Environment {
     pub newest: Option<Release>,
     /// Whether Helm 2 manages a release of this name.
     pub is_helm2: bool,
-    /// What an earlier run wrote down.
-    pub record: Option<Record>,
+    /// What an earlier run wrote down, or why that cannot be read.
+    pub record: Result<Option<Record>, String>,
     /// Its monitors, or why they could not be told.
     pub monitors: Result<Vec<Monitor>, String>,
     /// What helm said against rendering the chart with this environment's values.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
+use jiff::Timestamp;
 use kube::Api;
 use shared::cluster::{Holder, Lease};
 use shared::failure::chain;
@@ -14,8 +15,9 @@ use shared::stop::Stop;
 
 use crate::gates::{Refusal, Wanted, refusal};
 use crate::observe;
-use crate::plan::{Plan, Target};
+use crate::plan::{self, Plan, Target};
 use crate::record::LEASE;
+use crate::release::Release;
 use crate::settings::Settings;
 use crate::steps::Work;
 use crate::{Error, Worlds};
@@ -49,6 +51,8 @@ pub enum Ending {
     Updated,
     /// Left alone after all, and why.
     Skipped(String),
+    /// A living run works on it.
+    Busy(String),
     /// Failed in this step.
     Failed {
         /// Number and name of the step.
@@ -108,59 +112,66 @@ async fn update(
     place: &str,
 ) -> Ending {
     let name = &target.environment.name;
+    let lease = Lease::new(&worlds.client, name, LEASE);
+    let taken = tokio::select! {
+        taken = lease.take(&worlds.run) => taken,
+        () = stop.requested() => return Ending::NotBegun,
+    };
     let failed = |error: Error| Ending::Failed { step: "take the Lease".to_owned(), error };
-    let lease = match Lease::new(&worlds.client, name, LEASE).take(&worlds.run).await {
+    let lease = match taken {
         Ok(Holder::Us(lease)) => lease,
-        Ok(Holder::Other(holder)) => {
-            return Ending::Skipped(format!("`{holder}` is working on it"));
-        }
+        Ok(Holder::Other(holder)) => return Ending::Busy(format!("`{holder}` is working on it")),
         Err(error) => return failed(error.into()),
     };
     let ending = match look_again(settings, plan, target, worlds).await {
         Err(error) => failed(error),
-        Ok(Some(reason)) => Ending::Skipped(reason),
-        Ok(None) => {
+        Ok(Err(reason)) => Ending::Skipped(format!("since the plan: {reason}")),
+        Ok(Ok(now)) => {
             tracing::info!(
                 "{place} {name}: {} -> {}",
-                target.environment.base_version().unwrap_or("?"),
+                now.environment.base_version().unwrap_or("?"),
                 plan.version
             );
-            Work::new(settings, plan, target, worlds, &lease).run(stop).await
+            Work::new(settings, plan, &now, worlds, &lease).run(stop).await
         }
     };
     if let Err(error) = lease.give_back().await {
-        tracing::warn!("{name}: {error}; the Lease expires by itself");
+        tracing::warn!("{name}: {}; the Lease expires by itself", chain(&error));
     }
     ending
 }
 
-/// Whether the namespace may still be touched; the reason if not.
+/// What is to be done in the namespace as it is now, under the Lease: the plan may be hours old. The reason if nothing may be done any more.
 async fn look_again(
     settings: &Settings,
     plan: &Plan,
     target: &Target,
     worlds: &Worlds,
-) -> Result<Option<String>, Error> {
+) -> Result<Result<Target, String>, Error> {
     let name = &target.environment.name;
     let namespace = Api::all(worlds.client.clone())
         .get_opt(name)
         .await
         .map_err(|error| shared::cluster::Error::new(format!("read the namespace `{name}`"), error))?;
-    let Some(namespace) = namespace else { return Ok(Some("it is gone".to_owned())) };
-    let now = observe::read(&namespace, &settings.profile, worlds).await?;
+    let Some(namespace) = namespace else { return Ok(Err("it is gone".to_owned())) };
+    let mut now = observe::read(&namespace, &settings.profile, worlds).await?;
+    now.monitors = target.environment.monitors.clone();
     if now.uid != target.environment.uid {
-        return Ok(Some("it was deleted and made anew since the plan".to_owned()));
+        return Ok(Err("it was deleted and made anew".to_owned()));
     }
-    let wanted = Wanted {
-        version: &plan.version,
-        profile: &settings.profile,
-        backup: settings.backup,
-        retry_failed: settings.retry_failed,
-    };
-    Ok(refusal(wanted, &now).map(|refusal| match refusal {
-        Refusal::Gate(reason) | Refusal::NotAnEnvironment(reason) => format!("since the plan: {reason}"),
-        Refusal::UpToDate => "since the plan: it got the version".to_owned(),
-    }))
+    // The chart was rendered with the values that were deployed then.
+    let revision = |release: &Option<Release>| release.as_ref().map(|release| release.revision);
+    if revision(&now.release) != revision(&target.environment.release) {
+        return Ok(Err("its release has another revision; run again".to_owned()));
+    }
+    let wanted = Wanted::of(settings, &plan.version);
+    Ok(match refusal(wanted, &now) {
+        None => Ok(plan::target(settings, wanted, now, Timestamp::now())),
+        Some(Refusal::Gate(reason) | Refusal::NotAnEnvironment(reason) | Refusal::Unfinished(reason)) => {
+            Err(reason)
+        }
+        Some(Refusal::UpToDate) => Err("it got the version".to_owned()),
+    })
 }
 
 /// A last attempt for every monitor that is still owed; the names of those that stay paused.
@@ -177,7 +188,7 @@ async fn resume_what_is_owed(worlds: &Worlds) -> Vec<String> {
 fn tell(name: &str, ending: &Ending) {
     match ending {
         Ending::Updated => tracing::info!("{name}: updated"),
-        Ending::Skipped(reason) => tracing::info!("{name}: left alone: {reason}"),
+        Ending::Skipped(reason) | Ending::Busy(reason) => tracing::info!("{name}: left alone: {reason}"),
         Ending::Failed { step, error } => tracing::warn!("{name}: failed in step {step}: {}", chain(error)),
         Ending::Stopped => tracing::warn!("{name}: stopped in mid-work; a rerun goes on"),
         Ending::NotBegun => {}

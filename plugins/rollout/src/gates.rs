@@ -2,8 +2,9 @@
 //! holds is given in words.
 
 use crate::environment::{BASE_VERSION, DESIRED_VERSION, Environment, UPDATER_STATUS};
-use crate::profile::{Gate, Profile, Step};
-use crate::record::{Record, State};
+use crate::profile::{Gate, Profile};
+use crate::record::{ANNOTATION, Damage, LEASE, Record, State};
+use crate::settings::Settings;
 
 /// What the gates need to know of the settings.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +17,22 @@ pub struct Wanted<'a> {
     pub backup: bool,
     /// Take up what an earlier run failed in.
     pub retry_failed: bool,
+    /// Whether this run can pause and resume monitors.
+    pub has_monitors: bool,
+}
+
+impl<'a> Wanted<'a> {
+    /// What the settings ask for.
+    #[must_use]
+    pub fn of(settings: &'a Settings, version: &'a str) -> Self {
+        Self {
+            version,
+            profile: &settings.profile,
+            backup: settings.backup,
+            retry_failed: settings.retry_failed,
+            has_monitors: settings.uptime.is_some(),
+        }
+    }
 }
 
 /// Why a namespace is not touched.
@@ -27,24 +44,43 @@ pub enum Refusal {
     UpToDate,
     /// A gate is closed.
     Gate(String),
+    /// An earlier run is unfinished here, and this one must not go on: somebody has to decide.
+    Unfinished(String),
 }
 
 /// The first reason not to touch an environment.
 #[must_use]
 pub fn refusal(wanted: Wanted<'_>, environment: &Environment) -> Option<Refusal> {
-    if let Some(reason) = not_an_environment(wanted.profile, environment) {
-        return Some(Refusal::NotAnEnvironment(reason));
-    }
+    // What an earlier run left is said before anything else: a monitor may be paused.
     let taken_up = match taken_up(wanted, environment) {
         Ok(record) => record,
-        Err(reason) => return Some(Refusal::Gate(reason)),
+        Err(reason) => return Some(Refusal::Unfinished(reason)),
     };
+    if let Some(reason) = not_an_environment(wanted.profile, environment) {
+        return Some(match taken_up {
+            Some(record) => {
+                Refusal::Unfinished(format!("{reason}, but an earlier run is unfinished{}", record.paused()))
+            }
+            None => Refusal::NotAnEnvironment(reason),
+        });
+    }
+    if environment.is_helm2 {
+        return Some(Refusal::Gate(
+            "its release is managed by Helm 2, which helm 3 and 4 cannot see".to_owned(),
+        ));
+    }
     let closed = wanted.profile.gates.iter().find_map(|gate| closed(gate, wanted, environment, taken_up));
     let closed = closed.or_else(|| environment.monitors.as_ref().err().cloned().map(Refusal::Gate));
-    closed.or_else(|| {
+    let closed = closed.or_else(|| {
         let error = environment.render_error.as_ref()?;
         Some(Refusal::Gate(format!("the chart does not render with this environment's values: {error}")))
-    })
+    })?;
+    match (closed, taken_up) {
+        (Refusal::Gate(reason), Some(record)) => {
+            Some(Refusal::Unfinished(format!("{reason}; an earlier run is unfinished{}", record.paused())))
+        }
+        (refusal, _) => Some(refusal),
+    }
 }
 
 /// The record of the run that is taken up here, if there is one.
@@ -52,21 +88,28 @@ pub fn refusal(wanted: Wanted<'_>, environment: &Environment) -> Option<Refusal>
 /// # Errors
 /// Why an earlier run's record forbids to go on.
 pub fn taken_up<'a>(wanted: Wanted<'_>, environment: &'a Environment) -> Result<Option<&'a Record>, String> {
-    let Some(record) = &environment.record else { return Ok(None) };
+    let Some(record) = environment.record.as_ref().map_err(Clone::clone)? else { return Ok(None) };
+    let (version, step, paused) = (&record.version, record.step, record.paused());
     let what = match record.state {
         State::Working => "was interrupted",
         State::Failed => "failed",
     };
-    if record.version != wanted.version || record.profile != wanted.profile.name {
+    if version != wanted.version || record.profile != wanted.profile.name {
+        let (profile, name) = (&record.profile, &environment.name);
         return Err(format!(
-            "an earlier run of `{}` to {} {what} at step {}: finish it first, or decide by hand and delete the annotation on the Lease",
-            record.profile, record.version, record.step
+            "an earlier run of `{profile}` to {version} {what} at step {step}: run that again (after a failure with `retry_failed: true`), \
+             or decide by hand: bring it into order, make {DESIRED_VERSION} equal to {BASE_VERSION} and forget the run with \
+             `kubectl annotate lease {LEASE} -n {name} {ANNOTATION}-`{paused}"
         ));
     }
     if record.state == State::Failed && !wanted.retry_failed {
         return Err(format!(
-            "an earlier run to {} failed at step {}; set `retry_failed: true` to try again",
-            record.version, record.step
+            "an earlier run to {version} failed at step {step}; set `retry_failed: true` to try again{paused}"
+        ));
+    }
+    if !record.monitors.is_empty() && !wanted.has_monitors {
+        return Err(format!(
+            "an earlier run is unfinished, and this one has no access to the monitors{paused}"
         ));
     }
     Ok(Some(record))
@@ -80,10 +123,8 @@ fn not_an_environment(profile: &Profile, environment: &Environment) -> Option<St
     if let Some(label) = [BASE_VERSION, DESIRED_VERSION].into_iter().find(|label| lacks(label)) {
         return Some(format!("it has no label `{label}`"));
     }
-    if environment.is_helm2 {
-        return Some("its release is managed by Helm 2, which helm 3 and 4 cannot see".to_owned());
-    }
     match &environment.release {
+        None if environment.is_helm2 => {}
         None => return Some("it has no deployed Helm release of its own name".to_owned()),
         Some(release) if release.chart != profile.chart => {
             return Some(format!("its release is of the chart `{}`, not `{}`", release.chart, profile.chart));
@@ -124,11 +165,8 @@ fn closed(
                 ))
             })
         }
-        Gate::NotInUse { .. }
-            if taken_up.is_some_and(|record| is_past_disruption(wanted.profile, record)) =>
-        {
-            None
-        }
+        // What runs by now was brought up by the very update.
+        Gate::NotInUse { .. } if taken_up.is_some_and(|record| record.damage == Damage::Apart) => None,
         Gate::NotInUse { labels } => {
             let used = environment.in_use(labels);
             (!used.is_empty())
@@ -146,12 +184,6 @@ fn closed(
             wanted.backup.then(|| lacks_cron_job(environment, cron_job)).flatten()
         }
     }
-}
-
-/// Whether an interrupted run had already begun to take the environment apart.
-fn is_past_disruption(profile: &Profile, record: &Record) -> bool {
-    let first = profile.steps.iter().position(Step::is_disruptive);
-    record.state == State::Working && first.is_some_and(|first| record.step > first)
 }
 
 fn lacks_cron_job(environment: &Environment, cron_job: &str) -> Option<Refusal> {

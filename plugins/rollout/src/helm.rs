@@ -7,7 +7,8 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Map, Value};
 use shared::cluster::Access;
 use shared::process::{Command, Error as ProcessError};
 use shared::settings::Env;
@@ -27,6 +28,15 @@ pub struct Helm {
     set: BTreeMap<String, String>,
     time_limit: Duration,
     env: Env,
+}
+
+/// A chart's own description, as far as it is looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Chart {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
 }
 
 /// A release to install or to render.
@@ -84,6 +94,22 @@ impl Helm {
         Ok(output.trim().to_owned())
     }
 
+    /// What a chart's file says of itself.
+    ///
+    /// # Errors
+    /// When helm cannot open it.
+    pub async fn chart(&self, chart: &Path) -> Result<Chart, ProcessError> {
+        let output =
+            self.command().args(["show", "chart"]).arg(chart).time_limit(GRACE).run().await?.checked()?;
+        serde_saphyr::from_str(&output.stdout).map_err(|error| {
+            let source = std::io::Error::other(error.to_string());
+            ProcessError::Start {
+                command: format!("{}: it does not describe a chart", output.command),
+                source,
+            }
+        })
+    }
+
     /// Renders a chart with an environment's values; changes nothing.
     ///
     /// # Errors
@@ -95,7 +121,6 @@ impl Helm {
             .arg(install.chart)
             .args(["--namespace", install.namespace, "--is-upgrade", "--values"])
             .arg(values)
-            .args(self.set_arguments())
             .time_limit(GRACE * 2)
             .stdout()
             .await
@@ -114,8 +139,7 @@ impl Helm {
             .arg(install.chart)
             .args(["--install", "--namespace", install.namespace, "--values"])
             .arg(values)
-            .args(["--timeout", &format!("{}s", self.time_limit.as_secs())])
-            .args(self.set_arguments());
+            .args(["--timeout", &format!("{}s", self.time_limit.as_secs())]);
         if install.force_conflicts {
             command = command.args(["--server-side=true", "--force-conflicts"]);
         }
@@ -125,38 +149,74 @@ impl Helm {
     fn command(&self) -> Command {
         let home = self.home.path();
         let inside = |name: &str| home.join(name).display().to_string();
+        // Quiet: what helm renders are the customers' own manifests, with their Secrets.
         let command = Command::new(&self.program, &self.env)
-            .env("HOME", home.display().to_string())
+            .quiet()
             .env("HELM_CACHE_HOME", inside("cache"))
             .env("HELM_CONFIG_HOME", inside("config"))
             .env("HELM_DATA_HOME", inside("data"));
-        match &self.kubeconfig {
+        let command = match &self.kubeconfig {
             Some(path) => command.env("KUBECONFIG", path.display().to_string()),
             None => command,
+        };
+        // A kubeconfig may run a program that needs the real home; without any, helm would write into the current folder.
+        match self.env.variable("HOME") {
+            Some(_) => command,
+            None => command.env("HOME", home.display().to_string()),
         }
     }
 
-    fn set_arguments(&self) -> Vec<String> {
-        self.set
-            .iter()
-            .flat_map(|(name, value)| {
-                ["--set-string".to_owned(), format!("{name}={}", value.replace(',', "\\,"))]
-            })
-            .collect()
-    }
-
-    /// Values may hold passwords: they go by a private file, never by argument. JSON is YAML.
+    /// Values, those of the setting `set` among them, may hold passwords: they go by a private file, never by argument. JSON is YAML.
     fn values_file(&self, install: Install<'_>) -> Result<PathBuf, ProcessError> {
         let path = self.home.path().join(format!("{}.values.json", install.namespace));
-        write_private(&path, install.values.to_string().as_bytes()).map_err(|source| {
-            ProcessError::Start { command: format!("helm for `{}`", install.namespace), source }
-        })?;
+        write_private(&path, with_set(install.values, &self.set).to_string().as_bytes()).map_err(
+            |source| ProcessError::Start { command: format!("helm for `{}`", install.namespace), source },
+        )?;
         Ok(path)
     }
+}
+
+/// The values with further ones at dotted paths, as `helm upgrade --set-string` has them; a dot in a name is written `\\.`.
+fn with_set(values: &Value, set: &BTreeMap<String, String>) -> Value {
+    let mut values = values.clone();
+    for (path, text) in set {
+        let escaped = path.replace("\\.", "\u{0}");
+        let place = escaped.split('.').fold(&mut values, |place, name| {
+            if !place.is_object() {
+                *place = Value::Object(Map::new());
+            }
+            &mut place[name.replace('\u{0}', ".")]
+        });
+        *place = Value::from(text.as_str());
+    }
+    values
 }
 
 fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
     let mut file =
         std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn further_values_are_merged_at_their_paths() {
+        let set =
+            [("image.tag", "1,{a}\\"), ("new.deep.er", "x"), (r"annotations.tks\.sh/a", "y"), ("list", "z")];
+        let set = set.map(|(path, text)| (path.to_owned(), text.to_owned())).into();
+        assert_eq!(
+            with_set(&json!({ "image": { "tag": "0", "name": "n" }, "list": [1] }), &set),
+            json!({
+                "image": { "tag": "1,{a}\\", "name": "n" },
+                "list": "z",
+                "new": { "deep": { "er": "x" } },
+                "annotations": { "tks.sh/a": "y" },
+            })
+        );
+    }
 }

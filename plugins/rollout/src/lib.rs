@@ -1,6 +1,7 @@
 //! plugin-rollout: brings customer environments (a Kubernetes namespace with one Helm release each) to a version, by the procedure of a profile, several
 //! at a time, and never leaves a monitor paused.
 
+pub mod chart;
 pub mod environment;
 pub mod execute;
 pub mod gates;
@@ -62,7 +63,7 @@ pub async fn run(env: Env, stop: Stop) -> Result<Report, Failure> {
     let worlds = Worlds::open(&settings, &env).await?;
     let observed = stop.or(async { Ok(observe::observe(&settings, &worlds, &env).await?) }).await?;
     match settings.action {
-        Action::Resume => resume::resume(&settings, observed, &worlds).await,
+        Action::Resume => stop.or(resume::resume(&settings, observed, &worlds)).await,
         Action::Update(_) => {
             let plan = plan::plan(&settings, observed)?;
             if settings.common.dry_run {
@@ -121,6 +122,30 @@ pub enum Error {
         /// Namespaces the selection let through.
         seen: usize,
     },
+    /// Somebody began to work there after the plan.
+    #[error("{0}")]
+    InUse(String),
+    /// Exact names that are no namespaces.
+    #[error("there is no namespace {0}: look at `names`; nothing was touched")]
+    NoSuchNamespace(String),
+    /// The chart is another one than its name says.
+    #[error("`{chart}` holds the chart `{name}` in version {version}, not `{wanted}`; nothing was touched")]
+    WrongChart {
+        /// File or key.
+        chart: String,
+        /// Name inside.
+        name: String,
+        /// Version inside.
+        version: String,
+        /// What was expected.
+        wanted: String,
+    },
+    /// Earlier runs are unfinished in some namespaces.
+    #[error("in {} namespaces an earlier run is unfinished and this one did not go on: {}", .0.len(), .0.join(", "))]
+    Unfinished(Vec<String>),
+    /// Living runs work in some namespaces.
+    #[error("another run is working on {}", .0.join(", "))]
+    Busy(Vec<String>),
     /// A step found the environment in a state in which it must not go on.
     #[error("{0}")]
     Refused(String),
@@ -131,7 +156,9 @@ pub enum Error {
         failed: usize,
         /// How many were planned.
         total: usize,
-        /// Which.
+        /// How many were updated.
+        updated: usize,
+        /// Which failed.
         names: String,
     },
     /// The end was asked for before all were done.
@@ -147,6 +174,14 @@ pub enum Error {
     StillPaused(String),
 }
 
+impl Error {
+    /// Whether it says that the namespace's Lease is not ours any more.
+    #[must_use]
+    pub fn is_lost_lease(&self) -> bool {
+        matches!(self, Self::Cluster(error) if error.is_lost_lease())
+    }
+}
+
 impl Fault for Error {
     fn exit(&self) -> Exit {
         match self {
@@ -155,13 +190,17 @@ impl Fault for Error {
             Self::Monitors(monitors::Error::Http(error)) => error.exit(),
             Self::Helm(error) => error.exit(),
             Self::TimedOut(error) => error.exit(),
-            Self::Failures { failed, total, .. } if failed < total => Exit::Partly,
-            Self::Stopped { .. } => Exit::Temporary,
+            Self::Failures { updated, .. } if *updated > 0 => Exit::Partly,
+            Self::Stopped { .. } | Self::Busy(_) => Exit::Temporary,
             Self::Monitors(_)
             | Self::HelmHome(_)
             | Self::NoChart { .. }
             | Self::NothingSelected { .. }
             | Self::Refused(_)
+            | Self::InUse(_)
+            | Self::NoSuchNamespace(_)
+            | Self::WrongChart { .. }
+            | Self::Unfinished(_)
             | Self::Failures { .. }
             | Self::StillPaused(_) => Exit::Failed,
         }
@@ -172,6 +211,9 @@ impl Fault for Error {
             Self::Cluster(error) => error.hints(),
             Self::Bucket(error) => error.hints(),
             Self::Monitors(monitors::Error::Http(error)) => error.hints(),
+            Self::Helm(process::Error::Start { .. }) => {
+                vec!["put helm on the PATH, or name it with the setting `helm`".to_owned()]
+            }
             Self::NoChart { .. } => vec!["look at `chart` and `version`: was the chart published?".to_owned()],
             Self::NothingSelected { .. } => vec!["look at `namespaces`, `names`, `selector` and `exclude`; `dry_run: true` shows why each is left out".to_owned()],
             _ => Vec::new(),

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -14,6 +15,7 @@ use crate::settings::{MonitorPolicy, UptimeSettings};
 /// Largest page the service gives.
 const PAGE: usize = 50;
 const PAUSED: i64 = 0;
+const RESUME_TRIES: u32 = 3;
 
 /// A monitor of the account.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -141,9 +143,22 @@ impl Monitors {
     /// When the service does not confirm it.
     pub async fn resume(&self, id: u64, name: &str) -> Result<(), Error> {
         self.owe(id, name);
-        self.call("editMonitor", &[("id", &id.to_string()), ("status", "1")]).await?;
+        let mut tried = 1;
+        // Resuming twice does no harm, so an unclear answer is asked for again.
+        while let Err(error) = self.call("editMonitor", &[("id", &id.to_string()), ("status", "1")]).await {
+            if tried == RESUME_TRIES {
+                return Err(error);
+            }
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            tried += 1;
+        }
         self.owed.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         Ok(())
+    }
+
+    /// Takes a monitor off the list of what this run owes: another run has taken it over.
+    pub fn disown(&self, id: u64) {
+        self.owed.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
     }
 
     /// What is paused by us and not resumed yet.

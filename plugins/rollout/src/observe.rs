@@ -10,19 +10,16 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::{Api, ResourceExt as _};
-use shared::bucket::{Key, Kind};
 use shared::cluster::{Lease, list};
 use shared::settings::Env;
 
 use crate::environment::{ActiveJob, DeploymentState, Environment};
-use crate::gates::{Wanted, refusal};
-use crate::helm::Install;
 use crate::monitors::Monitor;
 use crate::profile::Profile;
 use crate::record::{LEASE, Record};
 use crate::release::Release;
 use crate::settings::{Action, Settings};
-use crate::{Error, Worlds};
+use crate::{Error, Worlds, chart};
 
 /// Namespaces that are read at the same time.
 const READERS: usize = 8;
@@ -64,8 +61,9 @@ pub async fn observe(settings: &Settings, worlds: &Worlds, env: &Env) -> Result<
     environments.sort_by(|left, right| (left.created, &left.name).cmp(&(right.created, &right.name)));
     let chart = match &settings.action {
         Action::Update(version) if settings.profile.runs_helm() => {
-            let chart = fetch_chart(settings, worlds, env).await?;
-            render(settings, version, worlds, &chart, &mut environments).await?;
+            let chart = chart::fetch(settings, worlds, env).await?;
+            chart::open(settings, version, worlds, &chart).await?;
+            chart::render(settings, version, worlds, &chart, &mut environments).await;
             Some(chart)
         }
         _ => None,
@@ -124,6 +122,17 @@ async fn select(
     let all: Vec<Namespace> =
         list(&Api::all(worlds.client.clone()), "the namespaces", settings.selection.labels.as_deref())
             .await?;
+    let is_there = |name: &&String| all.iter().any(|namespace| namespace.name_any() == **name);
+    let absent: Vec<String> = settings
+        .selection
+        .names
+        .iter()
+        .filter(|name| !is_there(name))
+        .map(|name| format!("`{name}`"))
+        .collect();
+    if !absent.is_empty() {
+        return Err(Error::NoSuchNamespace(absent.join(", ")));
+    }
     let mut selected = Vec::new();
     let mut excluded = Vec::new();
     for namespace in all.into_iter().filter(|namespace| settings.selection.includes(&namespace.name_any())) {
@@ -143,7 +152,11 @@ async fn releases(namespace: &str, worlds: &Worlds) -> Result<(Option<Release>, 
     let stored = list(&secrets, &format!("the Helm releases in `{namespace}`"), Some(&labels)).await?;
     let mut revisions: Vec<Release> = stored.iter().filter_map(Release::of).collect();
     revisions.sort_by_key(|release| release.revision);
-    let deployed = revisions.iter().rev().find(|release| release.status == "deployed").cloned();
+    // Helm marks the old revision before the new one is deployed: killed between the two, it leaves none that is.
+    let is_cut = revisions.last().is_some_and(Release::is_pending);
+    let is_current =
+        |release: &&Release| release.status == "deployed" || (is_cut && release.status == "superseded");
+    let deployed = revisions.iter().rev().find(is_current).cloned();
     Ok((deployed, revisions.pop()))
 }
 
@@ -172,52 +185,4 @@ fn monitors_of(
     let beginnings: Vec<String> =
         profile.monitors.iter().map(|beginning| beginning.replace("{namespace}", namespace)).collect();
     monitors.of_environment(&beginnings, all)
-}
-
-/// The chart from the workspace, else from the bucket; once for all namespaces.
-async fn fetch_chart(settings: &Settings, worlds: &Worlds, env: &Env) -> Result<PathBuf, Error> {
-    let file = env.workspace().join(&settings.chart);
-    if file.is_file() {
-        return Ok(file);
-    }
-    let no_chart = || Error::NoChart { chart: settings.chart.clone() };
-    let bucket = worlds.bucket.as_ref().ok_or_else(no_chart)?;
-    let folder = settings.chart.rsplit_once('/').map_or("", |(folder, _)| folder);
-    if !bucket.list(folder).await?.iter().any(|entry| entry.key == settings.chart) {
-        return Err(no_chart());
-    }
-    let file = worlds.helm.folder().join("chart.tgz");
-    let got = bucket.download(&Key::new(&settings.chart, Kind::Archive), &file).await?;
-    tracing::info!("chart `{}`, {} bytes, sha256 {}", settings.chart, got.size, got.digest);
-    Ok(file)
-}
-
-/// Renders the chart with the values of each environment that would be touched.
-async fn render(
-    settings: &Settings,
-    version: &str,
-    worlds: &Worlds,
-    chart: &std::path::Path,
-    environments: &mut [Environment],
-) -> Result<(), Error> {
-    let wanted = Wanted {
-        version,
-        profile: &settings.profile,
-        backup: settings.backup,
-        retry_failed: settings.retry_failed,
-    };
-    let candidates = environments.iter_mut().filter(|environment| refusal(wanted, environment).is_none());
-    let renderings = candidates.map(|environment| async {
-        if let Some(release) = &environment.release {
-            let install = Install {
-                namespace: &environment.name,
-                chart,
-                values: &release.values,
-                force_conflicts: false,
-            };
-            environment.render_error = worlds.helm.render(install).await.err().map(|error| error.to_string());
-        }
-    });
-    futures::stream::iter(renderings).buffer_unordered(2).collect::<Vec<()>>().await;
-    Ok(())
 }

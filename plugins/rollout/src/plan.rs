@@ -12,7 +12,7 @@ use crate::environment::Environment;
 use crate::gates::{Refusal, Wanted, refusal, taken_up};
 use crate::observe::Observed;
 use crate::profile::Step;
-use crate::record::{Record, State};
+use crate::record::{Damage, Record, State};
 use crate::settings::{Action, Settings};
 
 /// What will be done.
@@ -26,6 +26,8 @@ pub struct Plan {
     pub targets: Vec<Target>,
     /// Environments that are not touched, and why.
     pub skipped: Vec<(String, String)>,
+    /// Environments in which an earlier run is unfinished and this one must not go on, and why.
+    pub unfinished: Vec<(String, String)>,
     /// How many environments have the version already.
     pub up_to_date: usize,
     /// Selected namespaces that are no environments of the procedure, and why.
@@ -59,12 +61,7 @@ pub fn plan(settings: &Settings, observed: Observed) -> Result<Plan, Error> {
     let Action::Update(version) = &settings.action else {
         return Err(Error::Refused("`resume` has no plan".to_owned()));
     };
-    let wanted = Wanted {
-        version,
-        profile: &settings.profile,
-        backup: settings.backup,
-        retry_failed: settings.retry_failed,
-    };
+    let wanted = Wanted::of(settings, version);
     let seen = observed.environments.len() + observed.excluded.len();
     let excluded = observed.excluded.into_iter().map(|(name, text)| (name, format!("left out by `{text}`")));
     let mut plan = Plan {
@@ -72,6 +69,7 @@ pub fn plan(settings: &Settings, observed: Observed) -> Result<Plan, Error> {
         profile: settings.profile.name.clone(),
         targets: Vec::new(),
         skipped: excluded.collect(),
+        unfinished: Vec::new(),
         up_to_date: 0,
         not_environments: Vec::new(),
         chart: observed.chart,
@@ -82,16 +80,23 @@ pub fn plan(settings: &Settings, observed: Observed) -> Result<Plan, Error> {
             None => plan.targets.push(target(settings, wanted, environment, observed.at)),
             Some(Refusal::UpToDate) => plan.up_to_date += 1,
             Some(Refusal::Gate(reason)) => plan.skipped.push((environment.name, reason)),
+            Some(Refusal::Unfinished(reason)) => plan.unfinished.push((environment.name, reason)),
             Some(Refusal::NotAnEnvironment(reason)) => plan.not_environments.push((environment.name, reason)),
         }
     }
-    if plan.targets.is_empty() && plan.skipped.is_empty() && plan.up_to_date == 0 {
+    if plan.targets.is_empty()
+        && plan.skipped.is_empty()
+        && plan.unfinished.is_empty()
+        && plan.up_to_date == 0
+    {
         return Err(Error::NothingSelected { chart: settings.profile.chart.clone(), seen });
     }
     Ok(plan)
 }
 
-fn target(settings: &Settings, wanted: Wanted<'_>, environment: Environment, at: Timestamp) -> Target {
+/// What is done to one environment as it is now.
+#[must_use]
+pub fn target(settings: &Settings, wanted: Wanted<'_>, environment: Environment, at: Timestamp) -> Target {
     let taken_up = taken_up(wanted, &environment).ok().flatten().cloned();
     // An interrupted run goes on under its name and finds its own objects; a new try makes new ones.
     let interrupted = taken_up.as_ref().filter(|record| record.state == State::Working);
@@ -118,14 +123,24 @@ fn steps_to_do(settings: &Settings, taken_up: Option<&Record>) -> Vec<(usize, St
         _ => true,
     };
     let first = taken_up.map_or(1, |record| first_step(&settings.profile_digest, record));
-    let is_still_to_do = |number: usize, step: &Step| number >= first || *step == Step::PauseMonitors;
+    let last_change = settings
+        .profile
+        .steps
+        .iter()
+        .rposition(|step| *step != Step::ResumeMonitors)
+        .map_or(0, |index| index + 1);
+    // The monitors are paused for what is still to be changed, wherever the work is taken up.
+    let is_still_to_do = |number: usize, step: &Step| {
+        number >= first || (*step == Step::PauseMonitors && first <= last_change)
+    };
     let numbered = settings.profile.steps.iter().enumerate().map(|(index, step)| (index + 1, step.clone()));
     numbered.filter(|(number, step)| is_asked_for(step) && is_still_to_do(*number, step)).collect()
 }
 
-/// An interrupted run goes on where it was. After a reported failure, or with another text of the procedure, it starts anew.
+/// An environment that is taken apart is finished from where it was. One that is not starts anew: somebody may have begun to work there, and what was
+/// scaled may have been given back. So does one whose procedure has another text by now.
 fn first_step(digest: &str, record: &Record) -> usize {
-    if record.state == State::Working && record.profile_digest == digest { record.step } else { 1 }
+    if record.damage == Damage::Apart && record.profile_digest == digest { record.step } else { 1 }
 }
 
 /// Never by date alone: a second rollout on the same day must not reuse what the first one saved.
@@ -195,7 +210,7 @@ impl fmt::Display for Plan {
                 target.steps.iter().map(|(number, step)| format!("{number} {step}")).collect();
             write!(f, "\n    {}", names.join("\n    "))?;
         }
-        for (name, reason) in self.skipped.iter().chain(&self.not_environments) {
+        for (name, reason) in self.unfinished.iter().chain(&self.skipped).chain(&self.not_environments) {
             write!(f, "\n  {name}: not touched: {reason}")?;
         }
         Ok(())

@@ -7,6 +7,8 @@ use std::path::Path;
 use serde::Deserialize;
 use shared::digest::Digest;
 
+use crate::record::Damage;
+
 const BUILT_IN: [(&str, &str); 2] = [
     ("smarterp-producao", include_str!("../profiles/smarterp-producao.yaml")),
     ("smarterp-release", include_str!("../profiles/smarterp-release.yaml")),
@@ -213,19 +215,17 @@ impl Step {
         }
     }
 
-    /// Whether the environment is no longer as it was once this step began. A failure before the first such step puts labels and
-    /// configuration back.
+    /// What this step does to the environment as soon as it begins.
     #[must_use]
-    pub fn is_disruptive(&self) -> bool {
-        matches!(
-            self,
-            Self::Scale { .. }
-                | Self::DeletePods
-                | Self::DeleteDeployments
-                | Self::HelmUpgrade
-                | Self::StartUpdater { .. }
-                | Self::Relabel { .. }
-        )
+    pub fn damage(&self) -> Damage {
+        match self {
+            Self::Scale { .. } | Self::DeletePods => Damage::Scaled,
+            Self::DeleteDeployments
+            | Self::HelmUpgrade
+            | Self::StartUpdater { .. }
+            | Self::Relabel { .. } => Damage::Apart,
+            _ => Damage::None,
+        }
     }
 }
 

@@ -26,6 +26,9 @@ pub struct Record {
     pub state: State,
     /// Number of the step it is in, from 1.
     pub step: usize,
+    /// How far the environment is from what it was. Never goes back by itself: a rerun inherits it.
+    #[serde(default)]
+    pub damage: Damage,
     /// Monitors that the run paused: id and name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub monitors: BTreeMap<u64, String>,
@@ -50,11 +53,29 @@ pub enum State {
     Failed,
 }
 
+/// How far an environment is from what it was before the run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Damage {
+    /// Only labels and configuration, which can be put back.
+    #[default]
+    None,
+    /// Scaled, which can be given back as long as nothing was deleted.
+    Scaled,
+    /// Things are deleted, or an update runs in it: only finishing helps.
+    Apart,
+}
+
 impl Record {
     /// Reads a record from a Lease's annotations.
-    #[must_use]
-    pub fn of(annotations: &BTreeMap<String, String>) -> Option<Self> {
-        serde_json::from_str(annotations.get(ANNOTATION)?).ok()
+    ///
+    /// # Errors
+    /// When there is one that cannot be read: nobody knows then what is owed.
+    pub fn of(annotations: &BTreeMap<String, String>) -> Result<Option<Self>, String> {
+        let Some(text) = annotations.get(ANNOTATION) else { return Ok(None) };
+        serde_json::from_str(text).map(Some).map_err(|error| {
+            format!("what an earlier run wrote on the Lease `{LEASE}` (annotation `{ANNOTATION}`) cannot be read: {error}")
+        })
     }
 
     /// As it is written.
@@ -63,9 +84,26 @@ impl Record {
         serde_json::to_string(self).unwrap_or_default()
     }
 
+    /// Replicas that may be given back: not where things are deleted or an update runs, and not what a failed run left at rest.
+    #[must_use]
+    pub fn replicas_owed(&self) -> BTreeMap<String, i32> {
+        let may_be = self.state == State::Working && self.damage < Damage::Apart;
+        if may_be { self.replicas.clone() } else { BTreeMap::new() }
+    }
+
     /// Whether there is something to give back.
     #[must_use]
     pub fn owes(&self) -> bool {
-        !self.monitors.is_empty() || !self.replicas.is_empty()
+        !self.monitors.is_empty() || !self.replicas_owed().is_empty()
+    }
+
+    /// The monitors that it left paused, in words; empty when there are none.
+    #[must_use]
+    pub fn paused(&self) -> String {
+        if self.monitors.is_empty() {
+            return String::new();
+        }
+        let names: Vec<String> = self.monitors.values().map(|name| format!("`{name}`")).collect();
+        format!("; paused by it and not resumed: {} (`action: resume` does that)", names.join(", "))
     }
 }

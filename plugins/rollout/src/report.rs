@@ -23,13 +23,19 @@ pub fn report(plan: &Plan, outcome: &Outcome) -> Result<Report, Failure> {
         .filter(|one| matches!(one.ending, Ending::Failed { .. }))
         .map(|one| one.name.as_str())
         .collect();
+    let is_busy = |one: &&NamespaceOutcome| matches!(one.ending, Ending::Busy(_));
+    let busy: Vec<String> = outcome.namespaces.iter().filter(is_busy).map(|one| one.name.clone()).collect();
     let report = describe(plan, outcome, updated);
 
     let total = plan.targets.len();
     let error = if !outcome.still_paused.is_empty() {
         Error::StillPaused(outcome.still_paused.join(", "))
     } else if !failed.is_empty() {
-        Error::Failures { failed: failed.len(), total, names: failed.join(", ") }
+        Error::Failures { failed: failed.len(), total, updated, names: failed.join(", ") }
+    } else if !plan.unfinished.is_empty() {
+        Error::Unfinished(plan.unfinished.iter().map(|(name, _)| name.clone()).collect())
+    } else if !busy.is_empty() {
+        Error::Busy(busy)
     } else if open > 0 {
         Error::Stopped { open, total }
     } else {
@@ -50,7 +56,11 @@ fn describe(plan: &Plan, outcome: &Outcome, updated: usize) -> Report {
             format!("{updated} of {} environments were updated to {}", plan.targets.len(), plan.version),
         )
     };
-    let skipped = plan.skipped.iter().map(|(name, reason)| row([name, "", "", "left alone", reason, ""]));
+    let skipped = plan
+        .unfinished
+        .iter()
+        .chain(&plan.skipped)
+        .map(|(name, reason)| row([name, "", "", "left alone", reason, ""]));
     let rows = outcome.namespaces.iter().map(|one| row_of(one, &plan.version)).chain(skipped).collect();
     let names: Vec<Value> = outcome
         .namespaces
@@ -60,8 +70,8 @@ fn describe(plan: &Plan, outcome: &Outcome, updated: usize) -> Report {
         .collect();
     let report = Report::new(ending, summary)
         .fact("profile", &plan.profile)
-        .fact("already there", plan.up_to_date)
-        .fact("no environments", plan.not_environments.len())
+        .fact("have it already", plan.up_to_date)
+        .fact("no environments of the profile", plan.not_environments.len())
         .table(&["namespace", "from", "to", "result", "reason", "seconds"], rows)
         .output("version", plan.version.as_str())
         .output("updated", names);
@@ -72,7 +82,7 @@ fn row_of(one: &NamespaceOutcome, version: &str) -> Vec<String> {
     let seconds = format!("{:.1}", one.elapsed.as_secs_f64());
     let (to, result, reason) = match &one.ending {
         Ending::Updated => (version, "updated", String::new()),
-        Ending::Skipped(reason) => ("", "left alone", reason.clone()),
+        Ending::Skipped(reason) | Ending::Busy(reason) => ("", "left alone", reason.clone()),
         Ending::Failed { step, error } => {
             ("", "failed", format!("step {step}: {}", first_line(&chain(error))))
         }

@@ -45,8 +45,9 @@ impl Selection {
     }
 }
 
+/// An empty text is in every name, which nobody means.
 fn contains(text: &str, part: &str) -> bool {
-    text.to_lowercase().contains(&part.to_lowercase())
+    !part.is_empty() && text.to_lowercase().contains(&part.to_lowercase())
 }
 
 #[cfg(test)]
@@ -63,6 +64,12 @@ mod tests {
         assert!(selection(&["ACME"], &[]).includes("my-acme-1"));
         assert!(!selection(&[], &["acme"]).includes("my-acme-1"));
         assert!(selection(&["all"], &[]).includes("anything"));
+    }
+
+    #[test]
+    fn an_empty_text_selects_and_excludes_nothing() {
+        assert!(!selection(&[""], &[]).includes("acme"));
+        assert_eq!(selection(&["all"], &[]).excluded_by(&[String::new()], "acme", &BTreeMap::new()), None);
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub const OWN: &[Setting] = &[
     Setting::new("retry_failed", "`true` or `false`", "Also take up namespaces that an earlier run to the same version failed in.").default("false"),
     Setting::new("chart", "a file, or a key in the bucket", "The chart; `{chart}` and `{version}` are replaced.").default("{chart}-{version}.tgz"),
     Setting::new("values_backup", "a prefix in the bucket", "Where each release's values and deleted objects are saved.").default("rollout"),
-    Setting::new("set", "a map", "Further `--set-string` values for helm."),
+    Setting::new("set", "a map of dotted path and text, as JSON", "Further values for helm, as `--set-string` has them.").secret(),
     Setting::new("backup", "`true` or `false`", "Run the backup Job before anything is deleted.").default("false"),
     Setting::new("backup_timeout", "a time span", "Longest time a backup may take.").default("2h"),
     Setting::new("helm", "a program", "The helm program, version 3 or 4.").default("helm"),
@@ -174,7 +174,7 @@ impl Settings {
         let chart = read.or("chart", raw.chart, parse::text, "{chart}-{version}.tgz".to_owned());
         let values_backup =
             read.or("values_backup", raw.values_backup, parse::inner_path, "rollout".to_owned());
-        let set = read.or("set", raw.set, parse::map, BTreeMap::new());
+        let set = read.or("set", raw.set, dotted_values, BTreeMap::new());
         let backup = read.or("backup", raw.backup, parse::boolean, false);
         let backup_timeout =
             read.or("backup_timeout", raw.backup_timeout, parse::duration, Duration::from_secs(2 * 3600));
@@ -215,6 +215,17 @@ impl Settings {
                 uptime,
             })
         })
+    }
+}
+
+fn dotted_values(value: &str) -> parse::Parsed<BTreeMap<String, String>> {
+    let values = parse::map(value)?;
+    match values.keys().any(|path| path.contains('[') || path.split('.').any(str::is_empty)) {
+        true => Err(
+            "a map of dotted path and text such as `{\"image.tag\": \"1.2\"}` (items of lists cannot be set)"
+                .to_owned(),
+        ),
+        false => Ok(values),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::environment::Environment;
 use crate::execute::Ending;
 use crate::plan::{Plan, Target};
 use crate::profile::{Deployments, Step};
-use crate::record::{ANNOTATION, Record, State};
+use crate::record::{ANNOTATION, Damage, Record, State};
 use crate::settings::Settings;
 use crate::{Error, Worlds};
 
@@ -36,6 +36,7 @@ pub struct Work<'a> {
     lease: &'a LeaseGuard,
     record: Record,
     is_as_before: bool,
+    is_lost: bool,
 }
 
 impl<'a> Work<'a> {
@@ -55,6 +56,7 @@ impl<'a> Work<'a> {
             profile_digest: settings.profile_digest.clone(),
             state: State::Working,
             step: 1,
+            damage: Damage::None,
             monitors: Default::default(),
             replicas: Default::default(),
             labels_before: Default::default(),
@@ -67,7 +69,7 @@ impl<'a> Work<'a> {
             profile_digest: settings.profile_digest.clone(),
             ..record
         };
-        Self { settings, plan, target, worlds, lease, record, is_as_before: false }
+        Self { settings, plan, target, worlds, lease, record, is_as_before: false, is_lost: false }
     }
 
     /// Does all steps. However it ends, the monitors are resumed.
@@ -85,8 +87,7 @@ impl<'a> Work<'a> {
                 }
             };
             if let Err(error) = done {
-                let error = self.after_failure(*number, step, error).await;
-                ending = Ending::Failed { step: format!("{number} {}", step.name()), error };
+                ending = self.after_failure(*number, step, error).await;
                 break;
             }
             tracing::debug!("{}: {number} {step}: {:.1} s", self.name(), begun.elapsed().as_secs_f64());
@@ -106,11 +107,12 @@ impl<'a> Work<'a> {
         &self.target.environment
     }
 
-    /// Writes down the step, then does it.
+    /// Writes down the step and what it does to the environment, then does it. Pausing the monitors for work that is taken up is no step of its own.
     async fn begin(&mut self, number: usize, step: &Step) -> Result<(), Error> {
-        if *step != Step::PauseMonitors || self.target.taken_up.is_none() {
+        if *step != Step::PauseMonitors || self.record.damage == Damage::None {
             self.record.step = number;
         }
+        self.record.damage = self.record.damage.max(step.damage());
         self.write_record().await?;
         self.perform(step).await
     }
@@ -157,49 +159,60 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// What the failure of a step asks for. Before anything was taken apart, labels and configuration go back to what they were.
-    async fn after_failure(&mut self, number: usize, step: &Step, error: Error) -> Error {
-        let first_disruption = self
-            .settings
-            .profile
-            .steps
-            .iter()
-            .position(Step::is_disruptive)
-            .map_or(usize::MAX, |index| index + 1);
-        let further = if *step == Step::HelmUpgrade {
+    /// What the failure of a step asks for. As long as nothing was scaled or deleted, labels and configuration go back to what they were. A run that lost
+    /// its Lease does nothing more: the namespace is another's.
+    async fn after_failure(&mut self, number: usize, step: &Step, error: Error) -> Ending {
+        let further = if error.is_lost_lease() {
+            self.is_lost = true;
+            Ok(())
+        } else if *step == Step::HelmUpgrade {
             self.after_failed_helm().await
-        } else if number < first_disruption {
+        } else if self.record.damage == Damage::None {
             let result = self.put_back().await;
             self.is_as_before = result.is_ok();
             result
         } else {
             Ok(())
         };
-        match further {
-            Ok(()) => error,
-            Err(further) => Error::Refused(format!("{}; and after that: {}", chain(&error), chain(&further))),
-        }
+        let error = match (error, further) {
+            (Error::InUse(reason), Ok(())) if self.is_as_before => return Ending::Skipped(reason),
+            (error, Ok(())) => error,
+            (error, Err(further)) => {
+                Error::Refused(format!("{}; and after that: {}", chain(&error), chain(&further)))
+            }
+        };
+        Ending::Failed { step: format!("{number} {}", step.name()), error }
     }
 
+    /// All of it is tried: nobody may work on a half-updated environment.
     async fn after_failed_helm(&mut self) -> Result<(), Error> {
+        let mut result = Ok(());
         for step in &self.target.on_helm_failure {
-            Box::pin(self.perform(step)).await?;
+            result = result.and(Box::pin(self.perform(step)).await);
         }
-        Ok(())
+        result
     }
 
     /// Monitors first: they must not stay paused, whatever else goes wrong.
     async fn finish(mut self, ending: Ending) -> Ending {
+        if self.is_lost {
+            self.leave_monitors_to_the_new_holder();
+            return ending;
+        }
         let resumed = self.resume_monitors().await;
-        let written = match &ending {
+        let is_over = match &ending {
+            Ending::Updated => true,
             // Nothing is left to finish or to give back.
-            Ending::Updated if resumed.is_ok() => self.forget().await,
-            Ending::Failed { .. } if resumed.is_ok() && self.is_as_before => self.forget().await,
-            Ending::Failed { .. } => {
-                self.record.state = State::Failed;
-                self.write_record().await
-            }
-            _ => self.write_record().await,
+            Ending::Failed { .. } | Ending::Skipped(_) => self.is_as_before,
+            _ => false,
+        };
+        // A monitor that could not be resumed is no failed update: a plain rerun resumes it.
+        let has_failed = matches!(ending, Ending::Failed { .. }) && !self.is_at_the_resuming();
+        let written = if is_over && resumed.is_ok() {
+            self.forget().await
+        } else {
+            self.record.state = if has_failed { State::Failed } else { State::Working };
+            self.write_record().await
         };
         match (ending, resumed.and(written)) {
             (Ending::Updated, Err(error)) => Ending::Failed { step: "clean up".to_owned(), error },
@@ -209,6 +222,10 @@ impl<'a> Work<'a> {
             }
             (ending, Ok(())) => ending,
         }
+    }
+
+    fn is_at_the_resuming(&self) -> bool {
+        self.settings.profile.steps.get(self.record.step.saturating_sub(1)) == Some(&Step::ResumeMonitors)
     }
 
     async fn forget(&self) -> Result<(), Error> {

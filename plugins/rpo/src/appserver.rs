@@ -7,8 +7,11 @@ use std::time::Duration;
 use shared::process::{Command, Error as ProcessError, Output};
 use shared::settings::Env;
 
+use crate::Error;
 use crate::settings::Settings;
 
+/// The vendor's program in the folder `appserver`.
+pub const PROGRAM: &str = "appsrvlinux";
 const APPLIED: &str = "Patch successfully applied.";
 const ERROR_REPORT: &str = "patch_errors.log";
 
@@ -33,6 +36,15 @@ impl AppServer {
             time_limit: settings.apply_timeout,
             env: env.clone(),
         }
+    }
+
+    /// Whether its program is where the settings say.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn check(&self) -> Result<(), Error> {
+        let program = self.folder.join(PROGRAM);
+        if program.is_file() { Ok(()) } else { Err(Error::NoAppServer { folder: self.folder.clone() }) }
     }
 
     /// What it says of itself.
@@ -85,9 +97,7 @@ impl AppServer {
     }
 
     fn command(&self) -> Command {
-        Command::new(self.folder.join("appsrvlinux"), &self.env)
-            .folder(&self.folder)
-            .env("LD_LIBRARY_PATH", ".")
+        Command::new(self.folder.join(PROGRAM), &self.env).folder(&self.folder).env("LD_LIBRARY_PATH", ".")
     }
 }
 
@@ -119,6 +129,22 @@ mod tests {
             stderr: String::new(),
             elapsed: Duration::ZERO,
         }
+    }
+
+    #[test]
+    fn a_folder_without_it_is_named_with_the_setting() {
+        let settings = [
+            ("PLUGIN_BUCKET", "file:///b"),
+            ("PLUGIN_APPSERVER", "/opt/nowhere"),
+            ("PLUGIN_RELEASE", "12.1.2410"),
+            ("PLUGIN_RPO_SOURCE", "base"),
+        ];
+        let env = Env::of(&settings);
+        let error = AppServer::new(&Settings::from_env(&env).unwrap(), &env).check().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "there is no AppServer `appsrvlinux` in `/opt/nowhere`: look at `appserver`"
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use shared::bucket::{Bucket, Claim, Key, Kind, Put};
+use shared::bucket::{Bucket, Claim, Key, Kind, Own, Put};
 use shared::run::Run;
 use shared::settings::Env;
 use tempfile::TempDir;
@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use crate::Error;
 use crate::appserver::AppServer;
 use crate::manifest::{Applied, Origin, RpoManifest};
+use crate::observe::is_there;
 use crate::patch::Edition;
 use crate::plan::{Assembly, EditionPlan, Plan};
 
@@ -61,19 +62,28 @@ async fn publish(
     env: &Env,
 ) -> Result<RpoManifest, Error> {
     let folder = format!("{}/{}", assembly.result, assembly.generation);
-    let manifest_key = Key::new(format!("{folder}/manifest.json"), Kind::Json);
-    let manifest =
-        match bucket.claim::<RpoManifest>(&manifest_key, &Run::this(env), plan.claim_timeout).await? {
-            Claim::Held { run, since } => return Err(Error::Busy { run, since: since.to_string() }),
+    let key = Key::new(format!("{folder}/manifest.json"), Kind::Json);
+    let run = Run::this(env);
+    let claim = match bucket.claim::<RpoManifest>(&key, &run, plan.claim_timeout).await? {
+        Claim::Held { run, since } => return Err(Error::Busy { run, since: since.to_string() }),
+        Claim::Taken(claim) => claim,
+        Claim::Published(manifest, version) => {
             // A run that was cut before the pointer was written.
-            Claim::Published(manifest, _) => manifest,
-            Claim::Taken(claim) => {
-                let work = Workspace::new(env, &assembly.generation)?;
-                let manifest = assemble(plan, assembly, bucket, appserver, &work, &folder).await?;
-                bucket.settle(&manifest_key, manifest.clone(), &claim).await?;
-                manifest
+            if is_there(&manifest, bucket).await? {
+                point_to(&manifest, assembly, bucket).await?;
+                return Ok(manifest);
             }
-        };
+            // Somebody removed the RPO and left its manifest.
+            let overtaken = || Error::Overtaken { key: key.to_string() };
+            bucket.reclaim::<RpoManifest>(&key, &run, &version).await?.ok_or_else(overtaken)?
+        }
+    };
+    let manifest = bucket
+        .finish(&key, &run, claim, async |own| {
+            let work = Workspace::new(env, &assembly.generation)?;
+            assemble(plan, assembly, bucket, appserver, &work, &folder, own).await
+        })
+        .await?;
     point_to(&manifest, assembly, bucket).await?;
     Ok(manifest)
 }
@@ -86,6 +96,7 @@ async fn assemble(
     appserver: &AppServer,
     work: &Workspace,
     folder: &str,
+    claim: &mut Own<'_>,
 ) -> Result<RpoManifest, Error> {
     let rpo = work.repository().join(&plan.rpo_name);
     let base = fetch(bucket, &assembly.base, &rpo).await?;
@@ -97,6 +108,8 @@ async fn assemble(
     let mut patches = assembly.applied.clone();
     for (index, patch) in assembly.pending.iter().enumerate() {
         let number = index + 1;
+        // Downloads and patches take long; without this the whole assembly would have to end within `claim_timeout`.
+        claim.renew::<RpoManifest>().await?;
         let file = work.patch(number, &patch.origin.key)?;
         let origin = fetch(bucket, &patch.origin, &file).await?;
         let reports = work.reports(number)?;
@@ -114,6 +127,7 @@ async fn assemble(
         patches.push(Applied { origin, channel: patch.channel.clone() });
     }
 
+    claim.renew::<RpoManifest>().await?;
     let key = format!("{folder}/{}", plan.rpo_name);
     let uploaded = bucket.upload(&Key::new(&key, Kind::Archive), &rpo).await?;
     tracing::info!(
@@ -138,7 +152,7 @@ async fn assemble(
 }
 
 async fn fetch(bucket: &Bucket, origin: &Origin, file: &Path) -> Result<Origin, Error> {
-    let got = bucket.download(&Key::new(&origin.key, Kind::Archive), file).await?;
+    let got = bucket.download_of(&origin.entry(), file).await?;
     let expected = origin.digest.as_ref().unwrap_or(&got.digest);
     if got.size != origin.size || *expected != got.digest {
         return Err(Error::Damaged {

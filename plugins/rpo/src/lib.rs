@@ -10,6 +10,8 @@ pub mod plan;
 pub mod report;
 pub mod settings;
 
+use std::path::PathBuf;
+
 use shared::bucket::{BUCKET, Bucket};
 use shared::entry::Plugin;
 use shared::failure::{Exit, Failure, Fault};
@@ -61,6 +63,21 @@ pub enum Error {
     NoBase {
         /// Where it should be.
         key: String,
+    },
+    /// There is no AppServer where the settings say.
+    #[error("there is no AppServer `{}` in `{}`: look at `appserver`", appserver::PROGRAM, folder.display())]
+    NoAppServer {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// What should name the newest result does not.
+    #[error("cannot read `{key}`, which names the newest result")]
+    Pointer {
+        /// The object.
+        key: String,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
     },
     /// Patches that must not be applied; nothing was started.
     #[error("{} of the patches cannot be applied; nothing was started:\n  {}", .0.len(), .0.join("\n  "))]
@@ -120,6 +137,8 @@ impl Fault for Error {
             Self::AppServer(error) => error.exit(),
             Self::Busy { .. } | Self::Overtaken { .. } => Exit::Temporary,
             Self::NoBase { .. }
+            | Self::NoAppServer { .. }
+            | Self::Pointer { .. }
             | Self::Preflight(_)
             | Self::NotApplied { .. }
             | Self::Damaged { .. }
@@ -130,6 +149,12 @@ impl Fault for Error {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::Bucket(error) => error.hints(),
+            Self::AppServer(process::Error::Start { .. }) => {
+                vec!["look at `appserver`: its program must be one that this image can run".to_owned()]
+            }
+            Self::Pointer { key, .. } => {
+                vec![format!("remove `{key}` to begin anew from the RPO in `rpo_source`")]
+            }
             Self::NotApplied { .. } => {
                 vec!["the published RPO was not touched; the patches were applied on a copy".to_owned()]
             }

@@ -64,6 +64,12 @@ impl Origin {
         Self { key: entry.key.clone(), size: entry.size, tag: entry.tag.clone(), digest: None }
     }
 
+    /// As it was listed.
+    #[must_use]
+    pub fn entry(&self) -> Entry {
+        Entry { key: self.key.clone(), size: self.size, tag: self.tag.clone() }
+    }
+
     /// Whether both name the same content.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {

@@ -27,8 +27,10 @@ pub struct ObservedEdition {
     pub settings: EditionSettings,
     /// The base RPO, if it is there.
     pub source: Option<Origin>,
-    /// The last good result with the pointer's version, if there is one.
-    pub latest: Option<(RpoManifest, Version)>,
+    /// The last good result, if there is one and its RPO is still there.
+    pub latest: Option<RpoManifest>,
+    /// Version of the pointer to the newest result, if there is one, sound or not.
+    pub pointer: Option<Version>,
 }
 
 /// A patch in the bucket.
@@ -49,6 +51,7 @@ pub struct Found {
 /// # Errors
 /// When one of them cannot be asked.
 pub async fn observe(settings: &Settings, bucket: &Bucket, appserver: &AppServer) -> Result<Observed, Error> {
+    appserver.check()?;
     let mut editions = Vec::new();
     for edition in &settings.editions {
         editions.push(observe_edition(edition, bucket).await?);
@@ -70,19 +73,35 @@ pub fn pointer(result: &str) -> Key {
 }
 
 async fn observe_edition(settings: &EditionSettings, bucket: &Bucket) -> Result<ObservedEdition, Error> {
-    let folder = settings.source.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let source = bucket.list(folder).await?.iter().find(|entry| entry.key == settings.source).map(Origin::of);
-    let latest = match bucket.fetch(&pointer(&settings.result)).await? {
-        None => None,
-        Some(object) => {
-            let manifest = serde_json::from_slice(&object.bytes).map_err(|error| Error::Workspace {
-                folder: format!("{}/latest.json", settings.result),
-                source: error.into(),
-            })?;
-            Some((manifest, object.version))
+    let source = bucket.look(&Key::new(&settings.source, Kind::Archive)).await?.as_ref().map(Origin::of);
+    let (mut latest, mut version) = (None, None);
+    let key = pointer(&settings.result);
+    if let Some(object) = bucket.fetch(&key).await? {
+        let manifest: RpoManifest = serde_json::from_slice(&object.bytes)
+            .map_err(|source| Error::Pointer { key: key.to_string(), source })?;
+        version = Some(object.version);
+        if is_there(&manifest, bucket).await? {
+            latest = Some(manifest);
+        } else {
+            tracing::warn!(
+                "{}: `{key}` names `{}` of {} bytes, which is gone or another; it is assembled anew from `{}`",
+                settings.edition,
+                manifest.rpo,
+                manifest.size,
+                settings.source
+            );
         }
-    };
-    Ok(ObservedEdition { settings: settings.clone(), source, latest })
+    }
+    Ok(ObservedEdition { settings: settings.clone(), source, latest, pointer: version })
+}
+
+/// Whether the bucket has the RPO that a manifest is about.
+///
+/// # Errors
+/// When the bucket cannot be asked.
+pub async fn is_there(manifest: &RpoManifest, bucket: &Bucket) -> Result<bool, Error> {
+    let rpo = bucket.look(&Key::new(&manifest.rpo, Kind::Archive)).await?;
+    Ok(rpo.is_some_and(|rpo| rpo.size == manifest.size))
 }
 
 async fn patches_of(channel: &Channel, target: &str, bucket: &Bucket) -> Result<Vec<Entry>, Error> {
@@ -116,11 +135,15 @@ async fn look_at(
     let suits = patch::suits(name, settings.unsuffixed);
     let is_applied_wherever_it_suits =
         editions.iter().filter(|edition| suits.includes(edition.settings.edition)).all(|edition| {
-            let applied = edition.latest.as_ref().map_or(&[][..], |(manifest, _)| &manifest.patches);
+            let applied = edition.latest.as_ref().map_or(&[][..], |manifest| &manifest.patches);
             applied.iter().any(|applied| applied.origin.is(&origin))
         });
     let refusal = if is_applied_wherever_it_suits || entry.size == 0 {
         (entry.size == 0).then(|| "it is empty".to_owned())
+    } else if channel.modules.need_a_module()
+        && module_of(&entry.key, &channel.prefix, settings.target()).is_none()
+    {
+        Some("its module cannot be told, so it may be one that `module_publish_blacklist` leaves out; put it into a folder named like its module".to_owned())
     } else {
         let head = bucket.head(&Key::new(&entry.key, Kind::Archive), patch::HEADER_LENGTH).await?;
         patch::check(name, &head, entry.size, settings.target()).err()

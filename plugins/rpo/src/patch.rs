@@ -106,7 +106,9 @@ pub fn module(name: &str, target: &str) -> Option<String> {
     let name = name.to_lowercase();
     let (before, _) = name.split_once(&format!("_{target}"))?;
     let parts: Vec<&str> = before.split('_').collect();
-    let release_at = parts.windows(2).position(|pair| pair == ["12", "1"])?;
+    // The last one: dates in front look the same.
+    let is_number = |part: &&str| !part.is_empty() && part.chars().all(|c| c.is_ascii_digit());
+    let release_at = parts.windows(3).rposition(|three| three.iter().all(is_number))?;
     let module = parts.get(release_at + 3..)?.join("_");
     (!module.is_empty()).then_some(module)
 }
@@ -173,6 +175,8 @@ mod tests {
             module("expedicao_continua_12_1_33_tss_protheus_tttm120_hp.ptm", "tttm120").as_deref(),
             Some("tss_protheus")
         );
+        assert_eq!(module("2026_01_15_13_2_2610_fin_tttm120.ptm", "tttm120").as_deref(), Some("fin"));
+        assert_eq!(module("12_1_2410_tttm120.ptm", "tttm120"), None);
         assert_eq!(module("23-11-01-LIB_LABEL_09102023_P12_HARPIA-TTTM120.PTM", "tttm120"), None);
     }
 

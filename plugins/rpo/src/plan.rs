@@ -111,21 +111,21 @@ fn plan_edition(
         return Err(Error::NoBase { key: edition.settings.source.clone() });
     };
     // The base is cumulative, but another vendor RPO begins anew with all patches.
-    let last_good = edition.latest.as_ref().filter(|(manifest, _)| manifest.source.is(source));
-    let applied = last_good.map_or_else(Vec::new, |(manifest, _)| manifest.patches.clone());
+    let last_good = edition.latest.as_ref().filter(|manifest| manifest.source.is(source));
+    let applied = last_good.map_or_else(Vec::new, |manifest| manifest.patches.clone());
     let pending: Vec<Applied> = observed
         .patches_for(edition.settings.edition)
         .filter(|found| !applied.iter().any(|applied| applied.origin.is(&found.origin)))
         .map(|found| Applied { origin: found.origin.clone(), channel: found.channel.to_owned() })
         .collect();
-    if let Some((manifest, _)) = last_good
+    if let Some(manifest) = last_good
         && pending.is_empty()
     {
         return Ok(EditionPlan::UpToDate(edition.settings.edition, Box::new(manifest.clone())));
     }
     let base = last_good.map_or_else(
         || source.clone(),
-        |(manifest, _)| Origin {
+        |manifest| Origin {
             key: manifest.rpo.clone(),
             size: manifest.size,
             tag: String::new(),
@@ -140,7 +140,7 @@ fn plan_edition(
         base,
         applied,
         pending,
-        replaces: edition.latest.as_ref().map(|(_, version)| version.clone()),
+        replaces: edition.pointer.clone(),
     })))
 }
 

@@ -136,6 +136,12 @@ impl Modules {
             Self::Only(list) => is_in(list),
         }
     }
+
+    /// Whether a patch whose module is unknown could be one that is not wanted.
+    #[must_use]
+    pub fn need_a_module(&self) -> bool {
+        matches!(self, Self::Except(list) if !list.is_empty())
+    }
 }
 
 impl Settings {

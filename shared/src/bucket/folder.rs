@@ -23,9 +23,12 @@ impl Folder {
     /// Opens a directory that is there.
     ///
     /// # Errors
-    /// When it is not there.
-    pub fn open(path: &FilePath) -> Result<Self> {
-        let store = Arc::new(LocalFileSystem::new_with_prefix(path)?);
+    /// When it is not there, or no directory.
+    pub fn open(path: &FilePath) -> std::io::Result<Self> {
+        if !std::fs::metadata(path)?.is_dir() {
+            return Err(std::io::ErrorKind::NotADirectory.into());
+        }
+        let store = Arc::new(LocalFileSystem::new_with_prefix(path).map_err(std::io::Error::other)?);
         Ok(Self { store, lock: path.join(LOCK) })
     }
 

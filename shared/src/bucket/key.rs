@@ -8,7 +8,7 @@ use object_store::{Attribute, Attributes};
 /// What an object is, which decides its headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Written once and never changed: archives, charts, RPOs.
+    /// Any bytes: archives, charts, RPOs.
     Archive,
     /// A chart index: read by helm, changes with every publication.
     Index,
@@ -35,13 +35,13 @@ impl Key {
     }
 
     pub(super) fn attributes(&self) -> Attributes {
-        // Without `no-cache` Google serves a public index from its cache for an hour.
-        let (content, cache) = match self.kind {
-            Kind::Archive => ("application/octet-stream", "public, max-age=31536000, immutable"),
-            Kind::Index => ("text/yaml", "no-cache"),
-            Kind::Json => ("application/json", "no-cache"),
+        let content = match self.kind {
+            Kind::Archive => "application/octet-stream",
+            Kind::Index => "text/yaml",
+            Kind::Json => "application/json",
         };
-        Attributes::from_iter([(Attribute::ContentType, content), (Attribute::CacheControl, cache)])
+        // Without `no-cache` Google serves a public object from its cache for an hour. Archives can be replaced too, on demand.
+        Attributes::from_iter([(Attribute::ContentType, content), (Attribute::CacheControl, "no-cache")])
     }
 }
 

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{Bucket, Error, Key, Put, Version};
+use crate::failure::Exit;
 use crate::run::{Fate, Run};
 
 /// What stands in a manifest object.
@@ -41,7 +42,51 @@ pub enum Claim<C> {
     },
 }
 
+/// A claim of ours while the work is done; handed out by [`Bucket::finish`].
+#[derive(Debug)]
+pub struct Own<'a> {
+    bucket: &'a Bucket,
+    key: &'a Key,
+    run: &'a Run,
+    version: Version,
+}
+
+impl Own<'_> {
+    /// Says that the work goes on, so that a claim of long work is not taken for one of a dead run.
+    ///
+    /// # Errors
+    /// When the bucket cannot be written, or another run took the claim over meanwhile.
+    pub async fn renew<C: Serialize>(&mut self) -> Result<(), Error> {
+        self.version = self.bucket.renew::<C>(self.key, self.run, &self.version).await?;
+        Ok(())
+    }
+}
+
 impl Bucket {
+    /// Does the work that a claim was taken for: publishes what it gives, or gives the claim up when it fails.
+    ///
+    /// # Errors
+    /// The work's own, or when the manifest cannot be written.
+    pub async fn finish<C: Serialize, E: From<Error>>(
+        &self,
+        key: &Key,
+        run: &Run,
+        claim: Version,
+        work: impl AsyncFnOnce(&mut Own<'_>) -> Result<C, E>,
+    ) -> Result<C, E> {
+        let mut own = Own { bucket: self, key, run, version: claim };
+        let done = match work(&mut own).await {
+            Ok(content) => self.settle(key, &content, &own.version).await.map(|()| content).map_err(E::from),
+            Err(error) => Err(error),
+        };
+        if done.is_err()
+            && let Err(error) = self.give_up::<C>(key, run, &own.version).await
+        {
+            tracing::warn!("the claim `{key}` stays until it is old: {}", crate::failure::chain(&error));
+        }
+        done
+    }
+
     /// Reads a manifest; `None` when there is none.
     ///
     /// # Errors
@@ -113,6 +158,17 @@ impl Bucket {
         }
     }
 
+    /// Makes a claim of ours young again; gives its new version.
+    ///
+    /// # Errors
+    /// When the bucket cannot be written, or another run took the claim over meanwhile.
+    pub async fn renew<C: Serialize>(&self, key: &Key, run: &Run, claim: &Version) -> Result<Version, Error> {
+        match self.put_if_unchanged(key, claim_of::<C>(run)?, claim).await? {
+            Put::Written(version) => Ok(version),
+            Put::Refused => Err(self.taken_over(key)),
+        }
+    }
+
     /// Gives up a claim after a failure, so that the next run need not wait for it to grow stale.
     ///
     /// # Errors
@@ -129,10 +185,13 @@ impl Bucket {
     pub async fn settle<C: Serialize>(&self, key: &Key, content: C, claim: &Version) -> Result<(), Error> {
         match self.put_if_unchanged(key, json(&Manifest::Published(content))?, claim).await? {
             Put::Written(_) => Ok(()),
-            Put::Refused => {
-                Err(self.refused(format!("finish `{key}`"), "another run took it over meanwhile".to_owned()))
-            }
+            Put::Refused => Err(self.taken_over(key)),
         }
+    }
+
+    fn taken_over(&self, key: &Key) -> Error {
+        let reason = "another run took it over meanwhile".to_owned();
+        Error { exit: Exit::Temporary, ..self.refused(format!("finish `{key}`"), reason) }
     }
 }
 
@@ -145,7 +204,7 @@ fn json(value: &impl Serialize) -> Result<bytes::Bytes, Error> {
         attempted: "write a manifest".to_owned(),
         bucket: String::new(),
         source: Box::new(error),
-        exit: crate::failure::Exit::Failed,
+        exit: Exit::Failed,
         hint: None,
     })?;
     text.push(b'\n');

@@ -139,16 +139,148 @@ async fn a_stale_claim_is_taken_over() {
 
 #[test]
 fn a_folder_that_is_not_there_is_named() {
-    let settings = BucketSettings {
-        location: Location::Folder("/nowhere/at/all".into()),
-        endpoint: None,
-        region: String::new(),
-        access_key: None,
-        secret_key: None,
-        session_token: None,
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for path in [FilePath::new("/nowhere/at/all"), file.path()] {
+        let settings = BucketSettings {
+            location: Location::Folder(path.to_owned()),
+            endpoint: None,
+            region: String::new(),
+            access_key: None,
+            secret_key: None,
+            session_token: None,
+        };
+        let error = Bucket::open(&settings).unwrap_err();
+        assert_eq!(error.to_string(), format!("cannot work in the bucket `file://{}`", path.display()));
+        assert_eq!((error.exit(), error.hints().len()), (Exit::Failed, 1));
+    }
+}
+
+#[tokio::test]
+async fn one_object_is_looked_at_without_a_listing() {
+    let (_folder, bucket) = folder_bucket();
+    let key = Key::new("a/b", Kind::Archive);
+    let _ = bucket.put_new(&key, "one".into()).await.unwrap();
+    assert_eq!(bucket.look(&key).await.unwrap().as_ref(), bucket.list("a").await.unwrap().first());
+    for absent in ["a", "a/c", "x/y"] {
+        assert_eq!(bucket.look(&Key::new(absent, Kind::Archive)).await.unwrap(), None, "{absent}");
+    }
+}
+
+#[tokio::test]
+async fn an_object_of_several_ranges_and_an_empty_one_are_read_whole() {
+    let (folder, bucket) = folder_bucket();
+    for size in [0, 2 * read::RANGE, 2 * read::RANGE + 1] {
+        let bytes = vec![5; usize::try_from(size).unwrap()];
+        std::fs::write(folder.path().join("large"), &bytes).unwrap();
+        let got =
+            bucket.download(&Key::new("large", Kind::Archive), &folder.path().join("to")).await.unwrap();
+        assert_eq!(got, Transferred { size, digest: Digest::of(&bytes) });
+    }
+}
+
+#[tokio::test]
+async fn an_object_that_changes_while_it_is_read_is_noticed() {
+    let (folder, bucket) = folder_bucket();
+    let size = usize::try_from(2 * read::RANGE).unwrap();
+    std::fs::write(folder.path().join("large"), vec![1; size]).unwrap();
+    let mut reader = bucket.reader(&Key::new("large", Kind::Archive)).await.unwrap();
+    let mut piece = [0; 4];
+    reader.read_exact(&mut piece).await.unwrap();
+    // As every writer of ours does it: a new file in place of the old one.
+    std::fs::write(folder.path().join("new"), vec![2; size]).unwrap();
+    std::fs::rename(folder.path().join("new"), folder.path().join("large")).unwrap();
+    let error = reader.read_to_end(&mut Vec::new()).await.unwrap_err();
+    let error = bucket.io_error("read `large`".to_owned(), error);
+    assert_eq!(error.exit(), Exit::Temporary);
+    assert!(chain(&error).ends_with(": it changed while it was read"), "{}", chain(&error));
+}
+
+#[tokio::test]
+async fn an_object_that_is_not_as_it_was_listed_is_refused() {
+    let (folder, bucket) = folder_bucket();
+    let to = folder.path().join("to");
+    for (before, after) in [("one", "two"), ("one", "longer"), ("", "x")] {
+        std::fs::write(folder.path().join("object"), before).unwrap();
+        let listed = bucket.list("").await.unwrap().into_iter().find(|entry| entry.key == "object").unwrap();
+        std::fs::write(folder.path().join("new"), after).unwrap();
+        std::fs::rename(folder.path().join("new"), folder.path().join("object")).unwrap();
+        let error = bucket.download_of(&listed, &to).await.unwrap_err();
+        assert!(chain(&error).ends_with("it changed while it was read"), "{}", chain(&error));
+        let untagged = Entry { tag: String::new(), ..listed };
+        assert_eq!(bucket.download_of(&untagged, &to).await.is_ok(), before.len() == after.len());
+    }
+}
+
+#[tokio::test]
+async fn a_file_of_this_machine_that_fails_is_nothing_to_wait_for() {
+    let (folder, bucket) = folder_bucket();
+    let key = Key::new("object", Kind::Archive);
+    let _ = bucket.put_new(&key, "one".into()).await.unwrap();
+    let nowhere = folder.path().join("nowhere/file");
+    let download = bucket.download(&key, &nowhere).await.unwrap_err();
+    let upload = bucket.upload(&key, &nowhere).await.unwrap_err();
+    for error in [download, upload] {
+        assert_eq!(error.exit(), Exit::Failed);
+        assert!(chain(&error).contains("nowhere/file` cannot be "), "{}", chain(&error));
+    }
+    let io = std::io::Error::from(std::io::ErrorKind::StorageFull);
+    let full = object_store::Error::Generic { store: "folder", source: Box::new(io) };
+    assert_eq!(bucket.error("write it".to_owned(), full).exit(), Exit::Failed);
+}
+
+#[tokio::test]
+async fn a_renewed_claim_is_young_and_one_that_was_taken_over_cannot_be_renewed() {
+    let (_folder, bucket) = folder_bucket();
+    let key = Key::new("x/manifest.json", Kind::Json);
+    let this = run("build 1");
+    let old = claim_since(&bucket, &key, &this, "2020-01-01T00:00:00Z").await;
+    let renewed = bucket.renew::<Content>(&key, &this, &old).await.unwrap();
+    let hour = Duration::from_secs(3600);
+    assert!(matches!(
+        bucket.claim::<Content>(&key, &run("build 2"), hour).await.unwrap(),
+        Claim::Held { .. }
+    ));
+    let error = bucket.renew::<Content>(&key, &this, &old).await.unwrap_err();
+    assert_eq!(error.exit(), Exit::Temporary);
+    bucket.settle(&key, Content { size: 1 }, &renewed).await.unwrap();
+}
+
+#[tokio::test]
+async fn work_that_fails_frees_its_claim_even_if_it_was_renewed() {
+    let (_folder, bucket) = folder_bucket();
+    let key = Key::new("x/manifest.json", Kind::Json);
+    let this = run("build 1");
+    let claim = claim_since(&bucket, &key, &this, "2020-01-01T00:00:00Z").await;
+    let failed = bucket
+        .finish(&key, &this, claim, async |own| {
+            own.renew::<Content>().await?;
+            Err::<Content, Error>(bucket.refused("work".to_owned(), "on purpose".to_owned()))
+        })
+        .await;
+    assert!(failed.is_err());
+    let hour = Duration::from_secs(3600);
+    let Claim::Taken(claim) = bucket.claim::<Content>(&key, &run("build 2"), hour).await.unwrap() else {
+        panic!("not taken")
     };
-    let error = Bucket::open(&settings).unwrap_err();
-    assert_eq!(error.to_string(), "cannot open it in the bucket `file:///nowhere/at/all`");
+    let done = bucket
+        .finish(&key, &run("build 2"), claim, async |own| {
+            own.renew::<Content>().await?;
+            Ok::<_, Error>(Content { size: 3 })
+        })
+        .await;
+    assert_eq!(done.unwrap(), Content { size: 3 });
+    assert!(matches!(
+        bucket.manifest::<Content>(&key).await.unwrap(),
+        Some((Manifest::Published(Content { size: 3 }), _))
+    ));
+}
+
+async fn claim_since(bucket: &Bucket, key: &Key, run: &Run, since: &str) -> Version {
+    let claim = Manifest::<Content>::Uploading { run: run.to_string(), since: since.parse().unwrap() };
+    match bucket.put_new(key, serde_json::to_vec(&claim).unwrap().into()).await.unwrap() {
+        Put::Written(version) => version,
+        Put::Refused => panic!("the folder was empty"),
+    }
 }
 
 #[tokio::test]

@@ -21,8 +21,6 @@ use crate::run::{Fate, Run};
 /// How long a Lease stays a run's without a renewal.
 const DURATION: Duration = Duration::from_secs(60);
 const RENEWAL: Duration = Duration::from_secs(15);
-/// A renewal this long ago needs no watching: no two clocks differ so much.
-const LONG_AGO: Duration = Duration::from_secs(600);
 
 /// A Lease by name in a namespace.
 #[derive(Clone, Debug)]
@@ -75,10 +73,9 @@ impl Lease {
             let found = self.get().await?;
             let spec = found.as_ref().and_then(|lease| lease.spec.clone()).unwrap_or_default();
             if let (Some(holder), Some(renewed)) = (holder(&spec), spec.renew_time.clone()) {
-                let is_old = age(&renewed) > LONG_AGO;
                 match run.fate_of(holder) {
-                    Fate::Alive if !is_old => return Ok(Holder::Other(holder.to_owned())),
-                    Fate::Unknown if !is_old => {
+                    Fate::Alive => return Ok(Holder::Other(holder.to_owned())),
+                    Fate::Unknown => {
                         let (seen, since) = watched.get_or_insert_with(|| (renewed.clone(), Instant::now()));
                         if *seen != renewed {
                             return Ok(Holder::Other(holder.to_owned()));
@@ -88,7 +85,7 @@ impl Lease {
                             continue;
                         }
                     }
-                    Fate::Alive | Fate::Dead | Fate::Unknown => {}
+                    Fate::Dead => {}
                 }
             }
             if let Some(object) = self.write_down(found, run, &spec).await? {
@@ -182,7 +179,7 @@ impl Held {
     fn lost(&self, holder: Option<String>) -> Error {
         let reason =
             holder.map_or_else(|| "nobody holds it".to_owned(), |holder| format!("`{holder}` holds it"));
-        Error::refused(format!("go on in `{}`: the Lease is not ours any more", self.lease.namespace), reason)
+        Error::lost(format!("go on in `{}`: the Lease is not ours any more", self.lease.namespace), reason)
     }
 
     async fn renew(self) {
@@ -249,8 +246,4 @@ fn holder(spec: &LeaseSpec) -> Option<&str> {
 fn lasts(spec: &LeaseSpec) -> Duration {
     let seconds = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
     seconds.map_or(DURATION, Duration::from_secs)
-}
-
-fn age(time: &MicroTime) -> Duration {
-    Duration::try_from(Timestamp::now().duration_since(time.0)).unwrap_or_default()
 }

@@ -10,7 +10,7 @@ use crate::settings::{Env, Reader, Secret, Setting, parse};
 pub const CLUSTER: &[Setting] = &[
     Setting::new("kubeconfig", "a path, or the file's content", "Access to the cluster.")
         .default("the pod's service account")
-        .secret(),
+        .secret_document(),
     Setting::new("server", "an address", "API server, instead of `kubeconfig`; with `token`."),
     Setting::new("token", "a token", "Bearer token for `server`.").secret(),
     Setting::new("ca", "PEM", "Certificate of the authority that signed `server`'s certificate."),
@@ -68,8 +68,9 @@ impl Access {
     }
 
     fn from_text(text: &str, env: &Env) -> Self {
-        let is_content = text.contains('\n') || text.trim_start().starts_with('{');
-        let path = (!is_content).then(|| env.workspace().join(text.trim()));
+        let text = text.trim();
+        let is_content = text.contains('\n') || text.starts_with('{');
+        let path = (!is_content).then(|| env.workspace().join(text));
         Self::Kubeconfig { path, content: Secret::new(if is_content { text } else { "" }) }
     }
 }

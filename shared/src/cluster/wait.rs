@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::failure::{Exit, Fault};
+use crate::failure::{Exit, Fault, chain};
 
 /// The deadline passed.
 #[derive(Debug, thiserror::Error)]
@@ -34,22 +34,25 @@ pub enum Seen<T> {
     NotYet(String),
 }
 
-/// Looks again and again until it is so. Pauses grow from 0.2 s to 2 s.
+/// Looks again and again until it is so. Pauses grow from 0.2 s to 2 s. A look that fails for a moment (a restart of the API server) is no end: it counts
+/// as not yet.
 ///
 /// # Errors
-/// The look's own error at once, or [`TimedOut`].
+/// The look's own error at once if it is not temporary, or [`TimedOut`].
 pub async fn wait_for<T, E, Look, Looking>(what: &str, limit: Duration, mut look: Look) -> Result<T, E>
 where
-    E: From<TimedOut>,
+    E: From<TimedOut> + Fault,
     Look: FnMut() -> Looking,
     Looking: Future<Output = Result<Seen<T>, E>>,
 {
     let deadline = Instant::now() + limit;
     let mut pause = Duration::from_millis(200);
     loop {
-        let last_seen = match look().await? {
-            Seen::Done(value) => return Ok(value),
-            Seen::NotYet(state) => state,
+        let last_seen = match look().await {
+            Ok(Seen::Done(value)) => return Ok(value),
+            Ok(Seen::NotYet(state)) => state,
+            Err(error) if error.exit() == Exit::Temporary => chain(&error),
+            Err(error) => return Err(error),
         };
         if Instant::now() + pause > deadline {
             return Err(TimedOut { what: what.to_owned(), limit, last_seen }.into());
@@ -62,6 +65,24 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_that_fails_for_a_moment_is_repeated() {
+        let mut looks = 0;
+        let look = || {
+            looks += 1;
+            let seen = match looks {
+                1 => Err(TimedOut {
+                    what: "one request".into(),
+                    limit: Duration::ZERO,
+                    last_seen: String::new(),
+                }),
+                _ => Ok(Seen::Done(())),
+            };
+            async { seen }
+        };
+        assert!(wait_for("it", Duration::from_secs(5), look).await.is_ok());
+    }
 
     #[tokio::test(start_paused = true)]
     async fn the_deadline_tells_what_was_last_seen() {

@@ -30,9 +30,12 @@ const INHERITED: [&str; 15] = [
 pub struct Env {
     variables: BTreeMap<String, String>,
     workspace: PathBuf,
-    config_file: Option<String>,
-    outputs: BTreeMap<String, Map<String, Value>>,
+    config_file: Option<Readable<String>>,
+    outputs: BTreeMap<String, Readable<Map<String, Value>>>,
 }
+
+/// What a file says, or why it cannot be read. An error here is a problem only for a run that needs the file.
+pub(super) type Readable<T> = Result<T, String>;
 
 impl Env {
     /// Reads the environment and the workspace (the current folder). Bytes that are not UTF-8 become U+FFFD.
@@ -48,9 +51,7 @@ impl Env {
     /// A snapshot from given variables and a workspace folder.
     #[must_use]
     pub fn in_workspace(variables: BTreeMap<String, String>, workspace: PathBuf) -> Self {
-        let config_file = std::fs::read(workspace.join(".config"))
-            .ok()
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let config_file = read_config(&workspace.join(".config"));
         let outputs = read_outputs(&workspace.join(".esteira"));
         Self { variables, workspace, config_file, outputs }
     }
@@ -66,14 +67,17 @@ impl Env {
     /// The same snapshot with a `.config` file of this text; for tests of settings.
     #[must_use]
     pub fn with_config_file(mut self, text: &str) -> Self {
-        self.config_file = Some(text.to_owned());
+        self.config_file = Some(Ok(text.to_owned()));
         self
     }
 
     /// The same snapshot with an earlier step's output; for tests of settings.
     #[must_use]
     pub fn with_output(mut self, step: &str, key: &str, value: impl Into<Value>) -> Self {
-        self.outputs.entry(step.to_owned()).or_default().insert(key.to_owned(), value.into());
+        let outputs = self.outputs.entry(step.to_owned()).or_insert_with(|| Ok(Map::new()));
+        if let Ok(outputs) = outputs {
+            outputs.insert(key.to_owned(), value.into());
+        }
         self
     }
 
@@ -109,11 +113,18 @@ impl Env {
             .flatten();
         woodpecker
             .or_else(|| joined(&["DRONE_REPO", "DRONE_BUILD_NUMBER", "DRONE_STEP_NAME"]))
-            .or_else(|| joined(&["BUILD_TAG"]))
+            .or_else(|| self.jenkins_name())
             .unwrap_or_else(|| {
                 let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
                 format!("{}:{}", host.trim(), self.workspace.display())
             })
+    }
+
+    /// The build is not enough: Jenkins' stages run side by side under one tag.
+    fn jenkins_name(&self) -> Option<String> {
+        let build = self.variable("BUILD_TAG")?;
+        let place = ["STAGE_NAME", "NODE_NAME"].into_iter().filter_map(|name| self.variable(name));
+        Some(std::iter::once(build).chain(place).collect::<Vec<_>>().join("/"))
     }
 
     /// All `PLUGIN_*` variables under their setting names (lower case, `-` and `.` as `_`), empty ones left out.
@@ -133,23 +144,33 @@ impl Env {
         found
     }
 
-    pub(super) fn config_text(&self) -> Option<&str> {
-        self.config_file.as_deref()
+    pub(super) fn config_text(&self) -> Option<&Readable<String>> {
+        self.config_file.as_ref()
     }
 
-    pub(super) fn outputs(&self) -> &BTreeMap<String, Map<String, Value>> {
+    pub(super) fn outputs(&self) -> &BTreeMap<String, Readable<Map<String, Value>>> {
         &self.outputs
     }
 }
 
-fn read_outputs(folder: &Path) -> BTreeMap<String, Map<String, Value>> {
+fn read_config(path: &Path) -> Option<Readable<String>> {
+    match std::fs::read(path) {
+        Ok(bytes) => Some(Ok(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => Some(Err(error.to_string())),
+    }
+}
+
+fn read_outputs(folder: &Path) -> BTreeMap<String, Readable<Map<String, Value>>> {
     let Ok(entries) = std::fs::read_dir(folder) else { return BTreeMap::new() };
     entries
         .flatten()
         .filter_map(|entry| {
             let path = entry.path();
             let step = path.file_name()?.to_str()?.strip_suffix(".json")?.to_owned();
-            let outputs = serde_json::from_slice(&std::fs::read(&path).ok()?).ok()?;
+            let text = std::fs::read(&path).map_err(|error| error.to_string());
+            let outputs =
+                text.and_then(|text| serde_json::from_slice(&text).map_err(|error| error.to_string()));
             Some((step, outputs))
         })
         .collect()
@@ -175,5 +196,13 @@ mod tests {
     fn a_rerun_of_the_same_build_has_the_same_name() {
         let build = [("DRONE_REPO", "a/b"), ("DRONE_BUILD_NUMBER", "7"), ("DRONE_STEP_NAME", "rpo")];
         assert_eq!(Env::of(&build).run_name(), "a/b/7/rpo");
+    }
+
+    #[test]
+    fn parallel_stages_of_jenkins_have_names_of_their_own() {
+        let tag = ("BUILD_TAG", "jenkins-erp-7");
+        assert_eq!(Env::of(&[tag]).run_name(), "jenkins-erp-7");
+        let stage = [tag, ("STAGE_NAME", "rpo"), ("NODE_NAME", "agent 1")];
+        assert_eq!(Env::of(&stage).run_name(), "jenkins-erp-7/rpo/agent 1");
     }
 }

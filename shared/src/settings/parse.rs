@@ -59,17 +59,24 @@ pub fn count(value: &str) -> Parsed<usize> {
     }
 }
 
-/// A time span: a number and a unit; a bare number is seconds.
+/// The longest time span that a setting may hold; more is a slip of the pen.
+const LONGEST_DURATION: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// A time span: a number and a unit; a bare number is seconds. Drone writes a million as `1e+06`.
 ///
 /// # Errors
-/// When it is not.
+/// When it is not, or is longer than a year.
 pub fn duration(value: &str) -> Parsed<Duration> {
     let value = value.trim();
-    if let Ok(seconds) = value.parse() {
-        return Ok(Duration::from_secs(seconds));
+    let span = match value.parse() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).ok(),
+        Err(_) => humantime::parse_duration(value).ok(),
+    };
+    match span {
+        Some(span) if span > LONGEST_DURATION => Err("at most 365 days".to_owned()),
+        Some(span) => Ok(span),
+        None => Err("a number and a unit such as `90s`, `5m` or `1h30m`".to_owned()),
     }
-    humantime::parse_duration(value)
-        .map_err(|_| "a number and a unit such as `90s`, `5m` or `1h30m`".to_owned())
 }
 
 /// An http or https address without user name, password, query or fragment. A path ends with `/`, so that names can be joined to it.
@@ -78,7 +85,7 @@ pub fn duration(value: &str) -> Parsed<Duration> {
 /// When it is not.
 pub fn url(value: &str) -> Parsed<Url> {
     let expected =
-        || "an address such as `https://git.example.com` (without user name and password)".to_owned();
+        || "an address such as `https://host.example.com` (without user name, password and query)".to_owned();
     let mut url = Url::parse(value.trim()).map_err(|_| expected())?;
     let is_plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() || !is_plain {
@@ -99,10 +106,10 @@ pub fn list(value: &str) -> Parsed<Vec<String>> {
     if value.starts_with('[') {
         let items: Vec<Value> = serde_json::from_str(value)
             .map_err(|_| "a list: `a,b` or JSON such as `[\"a\", \"b\"]`".to_owned())?;
-        return items
-            .iter()
-            .map(|item| plain_text(item).ok_or_else(|| "a list of texts".to_owned()))
-            .collect();
+        let texts: Option<Vec<String>> = items.iter().map(plain_text).collect();
+        let mut texts = texts.ok_or_else(|| "a list of texts".to_owned())?;
+        texts.retain(|text| !text.trim().is_empty());
+        return Ok(texts);
     }
     Ok(value.split([',', '\n']).map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect())
 }
@@ -171,12 +178,15 @@ mod tests {
         assert_eq!(count("1e+06"), Ok(1_000_000));
         assert_eq!(list("next"), Ok(vec!["next".to_owned()]));
         assert_eq!(list("a,b\nc,"), Ok(vec!["a".to_owned(), "b".to_owned(), "c".to_owned()]));
+        assert_eq!(list("[\"a\", \"\", \" \"]"), Ok(vec!["a".to_owned()]));
         assert_eq!(list("[\"a,b\", 3]"), Ok(vec!["a,b".to_owned(), "3".to_owned()]));
         assert_eq!(
             map("{\"a\":\"b\",\"n\":2}"),
             Ok([("a", "b"), ("n", "2")].map(|(k, v)| (k.to_owned(), v.to_owned())).into())
         );
         assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("1e+06"), Ok(Duration::from_secs(1_000_000)));
+        assert_eq!(duration("365d"), Ok(LONGEST_DURATION));
         assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
         assert_eq!(boolean("YES"), Ok(true));
     }
@@ -186,7 +196,9 @@ mod tests {
         assert!(boolean("maybe").is_err());
         assert!(count("0").is_err());
         assert!(count("2.5").is_err());
-        assert!(duration("5 bananas").is_err());
+        for span in ["5 bananas", "366d", "1e+20", "-1", "inf", "NaN", "99999999999999999999y"] {
+            assert!(duration(span).is_err(), "{span}");
+        }
         assert!(list("[{\"a\":1}]").is_err());
         assert!(map("a=b").is_err());
         for address in ["ftp://x", "https://me:pw@host/", "host", "https://host/?token=x"] {

@@ -9,6 +9,9 @@ use serde_json::Value;
 use super::parse::Parsed;
 use super::{Env, Problems, SIBLING_NAMES, Setting, config_file};
 
+/// A value that is shown is cut here.
+const LONGEST_SHOWN: usize = 80;
+
 /// Collects the values and the problems of one run's settings.
 #[derive(Debug)]
 pub struct Reader<'a> {
@@ -41,6 +44,15 @@ impl<'a> Reader<'a> {
         reader.refuse_unresolved_secrets();
         reader.take_outputs_of_earlier_steps(env);
         reader
+    }
+
+    /// The values that must never be shown, wherever they came from.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.values.iter().filter(|(name, value)| self.hides(name, value)).map(|(_, value)| value.as_str())
+    }
+
+    fn hides(&self, name: &str, value: &str) -> bool {
+        self.settings.iter().any(|setting| setting.name == name && setting.hides(value))
     }
 
     /// The raw texts as a struct of `Option<String>` fields, by envy.
@@ -119,14 +131,14 @@ impl<'a> Reader<'a> {
     }
 
     fn shown(&self, name: &str) -> String {
-        let is_secret = self.settings.iter().any(|setting| setting.name == name && setting.is_secret);
-        match self.values.get(name) {
-            Some(_) if is_secret => "a value that is hidden here".to_owned(),
-            Some(value) if value.chars().count() > 80 => {
-                format!("`{}…`", value.chars().take(80).collect::<String>())
-            }
-            Some(value) => format!("`{value}`"),
-            None => "nothing".to_owned(),
+        let Some(value) = self.values.get(name) else { return "nothing".to_owned() };
+        if self.hides(name, value) {
+            return "a value that is hidden here".to_owned();
+        }
+        let value = without_credentials(value);
+        match value.char_indices().nth(LONGEST_SHOWN) {
+            Some((end, _)) => format!("`{}…`", &value[..end]),
+            None => format!("`{value}`"),
         }
     }
 
@@ -146,10 +158,22 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A password may begin with `@`; nothing else that is set does.
+    fn refuse_half_a_reference(&mut self, name: &str, value: &str) {
+        if value.trim_start().starts_with('@') && !self.hides(name, value) {
+            let got = self.shown(name);
+            self.values.remove(name);
+            self.problem(name, &format!("expected `@step.key`, an output of an earlier step; got {got}"));
+        }
+    }
+
     fn take_outputs_of_earlier_steps(&mut self, env: &Env) {
         for (name, value) in self.values.clone() {
-            let Some((step, key)) = reference(&value) else { continue };
-            match env.outputs().get(step).and_then(|outputs| outputs.get(key)) {
+            let Some((step, key)) = reference(&value) else {
+                self.refuse_half_a_reference(&name, &value);
+                continue;
+            };
+            match env.outputs().get(step).and_then(|outputs| outputs.as_ref().ok()?.get(key)) {
                 Some(Value::String(text)) => {
                     self.values.insert(name, text.clone());
                 }
@@ -162,6 +186,19 @@ impl<'a> Reader<'a> {
                 }
             }
         }
+    }
+}
+
+/// An address without its user, password, query and fragment. Rather too much is hidden than too little: a password may hold `/` and `?`.
+fn without_credentials(value: &str) -> String {
+    let Some((scheme, rest)) = value.split_once("://") else { return value.to_owned() };
+    let (user, rest) = match rest.rsplit_once('@') {
+        Some((_, rest)) => ("[hidden]@", rest),
+        None => ("", rest),
+    };
+    match rest.find(['?', '#']) {
+        Some(end) => format!("{scheme}://{user}{}[hidden]", &rest[..=end]),
+        None => format!("{scheme}://{user}{rest}"),
     }
 }
 
@@ -195,7 +232,10 @@ fn missing_output(env: &Env, step: &str, key: &str) -> String {
     let listed =
         |names: Vec<&String>| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     match env.outputs().get(step) {
-        Some(outputs) => format!(
+        Some(Err(reason)) => {
+            format!("`@{step}.{key}` asks for `.esteira/{step}.json`, which cannot be read: {reason}")
+        }
+        Some(Ok(outputs)) => format!(
             "`@{step}.{key}` asks for `{key}` in `.esteira/{step}.json`, which has only {}",
             listed(outputs.keys().collect())
         ),
@@ -231,7 +271,14 @@ fn defaults_from_config(
     if by_key.is_empty() {
         return BTreeMap::new();
     }
-    let file = env.config_text().map(|text| config_file::read(text, problems)).unwrap_or_default();
+    let file = match env.config_text() {
+        Some(Ok(text)) => config_file::read(text, problems),
+        Some(Err(reason)) => {
+            problems.add(".config", format!("is there, but cannot be read: {reason}"));
+            BTreeMap::new()
+        }
+        None => BTreeMap::new(),
+    };
     for key in file.keys().filter(|key| by_key.iter().all(|setting| setting.config_key != **key)) {
         tracing::info!(".config: `{key}` is not used by this plugin");
     }
@@ -338,6 +385,51 @@ mod tests {
                 "PLUGIN_NAMESPACE: `@rpo.version` asks for `.esteira/rpo.json`, which no earlier step wrote in this workspace (there: nothing)"
             ]
         );
+    }
+
+    #[test]
+    fn a_reference_without_a_key_is_a_problem_and_a_password_is_none() {
+        let env = Env::of(&[("PLUGIN_NAMESPACE", "@rpo"), ("PLUGIN_KUBE_TOKEN", "@true")]);
+        assert_eq!(
+            problems(&env),
+            [
+                "PLUGIN_NAMESPACE: expected `@step.key`, an output of an earlier step; got `@rpo`",
+                "PLUGIN_KUBE_TOKEN: expected `true` or `false`; got a value that is hidden here"
+            ]
+        );
+    }
+
+    #[test]
+    fn files_that_are_there_but_cannot_be_read_are_told() {
+        let workspace = tempfile::tempdir().unwrap();
+        std::fs::create_dir(workspace.path().join(".config")).unwrap();
+        std::fs::create_dir(workspace.path().join(".esteira")).unwrap();
+        std::fs::write(workspace.path().join(".esteira/rpo.json"), "{\"version\": \"12").unwrap();
+        let variables = [("PLUGIN_NAMESPACE".to_owned(), "@rpo.version".to_owned())].into();
+        let problems = problems(&Env::in_workspace(variables, workspace.path().to_owned()));
+        assert!(problems[0].starts_with(".config: is there, but cannot be read: "), "{problems:?}");
+        let unreadable =
+            "PLUGIN_NAMESPACE: `@rpo.version` asks for `.esteira/rpo.json`, which cannot be read: ";
+        assert!(problems[1].starts_with(unreadable), "{problems:?}");
+        assert_eq!(problems.len(), 2, "{problems:?}");
+    }
+
+    #[test]
+    fn an_address_is_shown_without_what_may_be_secret() {
+        for (address, shown) in [
+            ("https://bot:pw@host/?key=x", "https://[hidden]@host/?[hidden]"),
+            ("https://bot:p/w?@host/a", "https://[hidden]@host/a"),
+            ("ftp://host/a#token", "ftp://host/a#[hidden]"),
+            ("file:///bucket", "file:///bucket"),
+            ("bot@host", "bot@host"),
+        ] {
+            assert_eq!(without_credentials(address), shown);
+        }
+        let problems = problems(&Env::of(&[
+            ("PLUGIN_NAMESPACE", "n"),
+            ("PLUGIN_TIMEOUT", "https://bot:pw@host/?key=x"),
+        ]));
+        assert!(problems[0].ends_with("got `https://[hidden]@host/?[hidden]`"), "{problems:?}");
     }
 
     #[test]

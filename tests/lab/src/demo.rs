@@ -3,6 +3,7 @@
 //! Called by `make demo` through the lab's command line, and by the test that runs it twice.
 
 mod chain;
+mod namespaces;
 mod serve;
 mod show;
 mod world;
@@ -10,17 +11,45 @@ mod world;
 use std::path::Path;
 use std::time::Instant;
 
-use crate::Error;
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::spawn_blocking;
+
+use crate::error::{Attempt as _, Error};
 use crate::wait::block_on;
 
 pub use chain::{Link, Ran, chain, run_chain, run_link};
+pub use namespaces::LABEL;
 pub use serve::{clean, serve};
-pub use world::{LABEL, NEW, OLD, Place, World, prepare};
+pub use world::{NEW, OLD, Place, World, prepare};
 
-/// Runs the whole demo in `folder`, starting its servers if they do not run, and shows what happened.
+/// Runs the whole demo in `folder`, starting its servers if they do not run, and shows what happened. Ctrl-C ends it, but not the servers.
 pub fn demo(folder: &Path, kubeconfig: Option<&Path>) -> Result<(), Error> {
+    let (place, kubeconfig) = (folder.to_owned(), kubeconfig.map(Path::to_owned));
+    let attempt = || "cannot start the demo".to_owned();
+    let runtime = Builder::new_current_thread().enable_all().build().attempting(attempt)?;
+    let result = runtime.block_on(async {
+        let mut interrupt = signal(SignalKind::interrupt()).attempting(attempt)?;
+        tokio::select! {
+            ended = spawn_blocking(move || run(&place, kubeconfig.as_deref())) => ended.attempting(attempt)?,
+            _ = interrupt.recv() => Err(Error::new("interrupted")),
+        }
+    });
+    // The plugin that was running has heard Ctrl-C too and ends by itself: nobody waits for it.
+    runtime.shutdown_background();
+    result.map_err(|error| match serve::is_served(folder) {
+        true => Error::new(format!("{error}\n{}", show::SERVERS_GO_ON)),
+        false => error,
+    })
+}
+
+fn run(folder: &Path, kubeconfig: Option<&Path>) -> Result<(), Error> {
     let begun = Instant::now();
     show::title();
+    if let Some(kubeconfig) = kubeconfig {
+        let server = block_on(async || namespaces::api_server(kubeconfig).await)?;
+        show::own_cluster(kubeconfig, &server, &namespaces::unique_name(&serve::absolute(folder)?));
+    }
     let world = serve::world(folder, kubeconfig)?;
     block_on(async || prepare(&world).await)?;
     show::prepared(&world, begun.elapsed());

@@ -20,6 +20,21 @@ pub struct Ended {
     pub log: String,
 }
 
+/// The names of all plugins' programs, sorted: a folder in `plugins/` each.
+pub fn all() -> Result<Vec<String>, Error> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins");
+    let attempt = || format!("cannot list `{}`", folder.display());
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(&folder).attempting(attempt)? {
+        let entry = entry.attempting(attempt)?;
+        if entry.path().join("Cargo.toml").is_file() {
+            names.push(format!("plugin-{}", entry.file_name().to_string_lossy()));
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
 /// The folder of the plugins' programs: that of the lab's own.
 pub fn programs() -> Result<PathBuf, Error> {
     Ok(lab_program()?.parent().map(Path::to_owned).unwrap_or_default())

@@ -171,12 +171,13 @@ async fn a_run_that_was_cut_anywhere_is_finished_by_the_next() {
 #[tokio::test]
 async fn another_runs_fresh_claim_is_left_alone() {
     let world = World::new();
-    let claim = r#"{"state": "uploading", "run": "another", "since": "2020-01-01T00:00:00Z"}"#;
+    // A clock that is ahead of ours.
+    let claim = r#"{"state": "uploading", "run": "another", "since": "2100-01-01T00:00:00Z"}"#;
     write(world.bucket.path(), format!("{ARCHIVE}.manifest.json"), claim.as_bytes());
-    let failure = world.run(&[("PLUGIN_CLAIM_TIMEOUT", "1000000h")]).await.unwrap_err();
+    let failure = world.run(&[]).await.unwrap_err();
     assert_eq!(failure.exit, Exit::Temporary);
     let text = failure.to_string();
-    assert!(text.contains("`another` is packing `m/web/1.0/WebFiles.tar.gz` since 2020-01-01"), "{text}");
+    assert!(text.contains("`another` is packing `m/web/1.0/WebFiles.tar.gz` since 2100-01-01"), "{text}");
     let report = failure.report.unwrap();
     assert_eq!(report.summary, "1 of 2 components were packed before the failure");
     assert_eq!(report.table.unwrap().rows[0][0], "srv");
@@ -203,6 +204,35 @@ async fn a_file_that_changes_meanwhile_leaves_no_archive_and_frees_the_claim() {
     assert!(!world.bucket.path().join(ARCHIVE).exists());
     assert_eq!(world.manifest(ARCHIVE)["since"], "1970-01-01T00:00:00Z");
     assert_eq!(world.run(&[("PLUGIN_COMPONENTS", "web")]).await.unwrap().ending, Ending::Done);
+}
+
+#[tokio::test]
+async fn an_object_that_is_replaced_after_it_was_listed_is_not_packed() {
+    let world = World::new();
+    let bucket = format!("file://{}", world.bucket.path().display());
+    let env = Env::of(&[
+        ("PLUGIN_BUCKET", bucket.as_str()),
+        ("PLUGIN_SOURCE_PREFIX", "base"),
+        ("PLUGIN_MIRROR", "m"),
+    ]);
+    let settings = crate::settings::Settings::from_env(&env).unwrap();
+    let bucket = Bucket::open(&settings.bucket).unwrap();
+    let plan =
+        crate::plan::plan(&settings, crate::observe::observe(&settings, &bucket).await.unwrap()).unwrap();
+    // Of the same size, as another upload would leave it.
+    write(world.bucket.path(), "new", b"8\n");
+    std::fs::rename(world.bucket.path().join("new"), world.bucket.path().join("base/srv/VERSION")).unwrap();
+    let failed = execute(&plan, &bucket, &env).await.unwrap_err();
+    let text = shared::failure::chain(&failed.source);
+    assert!(text.contains("`base/srv/VERSION`") && text.ends_with("it changed while it was read"), "{text}");
+    assert_eq!(Failure::from(failed.source).exit, Exit::Temporary);
+    assert!(!world.bucket.path().join("m/srv/7/srv.tar.gz").exists());
+}
+
+#[test]
+fn a_rate_is_told_only_of_what_is_large_enough() {
+    assert_eq!(pace(20, Duration::from_millis(200)), "0.2 s");
+    assert_eq!(pace(100_000_000, Duration::from_secs(2)), "2.0 s (50.0 MB/s)");
 }
 
 #[tokio::test]

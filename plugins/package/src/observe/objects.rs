@@ -28,7 +28,7 @@ pub(super) async fn components(
         let folder = format!("{prefix}/{name}");
         match component(&folder, &name, &entries, bucket).await? {
             Some(content) => found.push(Found { name, place: format!("`{prefix}` of the bucket"), content }),
-            None => tracing::info!("`{folder}` has no file `{VERSION}`: it is no component"),
+            None => tracing::debug!("`{folder}` has no file `{VERSION}`: it is no component"),
         }
     }
     Ok(found)
@@ -49,8 +49,7 @@ pub(super) async fn folder(folder: &str, bucket: &Bucket) -> Result<Found, Error
 /// The RPO with a `VERSION` of our own beside it, as any other component has.
 pub(super) async fn rpo(rpo: &RpoSettings, bucket: &Bucket) -> Result<Found, Error> {
     let (folder, file) = rpo.key.rsplit_once('/').unwrap_or(("", &rpo.key));
-    let entry = bucket.list(folder).await?.into_iter().find(|entry| entry.key == rpo.key);
-    let content = match entry {
+    let content = match bucket.look(&Key::new(&rpo.key, Kind::Archive)).await? {
         None => Err(vec![format!("there is no `{file}`")]),
         Some(entry) => {
             let text = Node::Text(format!("{}\n", rpo.version));

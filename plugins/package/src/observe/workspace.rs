@@ -36,7 +36,7 @@ fn components_in(source: &Path, wants: impl Fn(&str) -> bool) -> Result<Vec<Foun
         if !exists(&path.join(VERSION))
             .map_err(|source| Error::Workspace { path: path.join(VERSION), source })?
         {
-            tracing::info!("`{}` has no file `{VERSION}`: it is no component", path.display());
+            tracing::debug!("`{}` has no file `{VERSION}`: it is no component", path.display());
             continue;
         }
         let is_link = folder.file_type().is_ok_and(|kind| kind.is_symlink());

@@ -147,10 +147,11 @@ async fn all_refusals_are_named_at_once() {
     let mut observed =
         observed(vec![in_mirror("web", Some(1), None).await, in_mirror("new", None, None).await]);
     observed.places.push(("web".into(), "`componentes`".into()));
-    observed.problems.push("`sick`: its file `VERSION` says ``".into());
+    observed.problems.push(("sick".into(), "`sick`: its file `VERSION` says ``".into()));
     let error = plan(&settings(&[("PLUGIN_COMPONENTS", "web,new,absent")]), observed).unwrap_err();
     let text = error.to_string();
-    assert!(text.starts_with("4 of the components cannot be packed; nothing was uploaded"), "{text}");
+    assert!(text.starts_with("3 of the components cannot be packed; nothing was uploaded"), "{text}");
+    assert_eq!(text.lines().count(), 5, "{text}");
     for part in [
         "`sick`:",
         "`absent`: no folder",

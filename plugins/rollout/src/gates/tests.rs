@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::environment::{ActiveJob, DeploymentState};
+use crate::record::Damage;
 use crate::release::Release;
 
 const V: &str = "12.1.2410";
@@ -47,7 +48,7 @@ fn environment() -> Environment {
         release: Some(release("smarterp")),
         newest: Some(release("smarterp")),
         is_helm2: false,
-        record: None,
+        record: Ok(None),
         monitors: Ok(Vec::new()),
         render_error: None,
     }
@@ -61,6 +62,7 @@ fn record(version: &str, state: State, step: usize) -> Record {
         profile_digest: String::new(),
         state,
         step,
+        damage: Damage::Apart,
         monitors: Default::default(),
         replicas: Default::default(),
         labels_before: Default::default(),
@@ -69,12 +71,17 @@ fn record(version: &str, state: State, step: usize) -> Record {
 }
 
 fn asked(name: &str, environment: &Environment, backup: bool, retry_failed: bool) -> Option<Refusal> {
-    refusal(Wanted { version: V, profile: &profile(name), backup, retry_failed }, environment)
+    refusal(
+        Wanted { version: V, profile: &profile(name), backup, retry_failed, has_monitors: true },
+        environment,
+    )
 }
 
 fn reason(environment: &Environment) -> String {
     match asked("smarterp-producao", environment, false, false) {
-        Some(Refusal::Gate(reason) | Refusal::NotAnEnvironment(reason)) => reason,
+        Some(Refusal::Gate(reason) | Refusal::NotAnEnvironment(reason) | Refusal::Unfinished(reason)) => {
+            reason
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -195,15 +202,54 @@ fn our_interrupted_run_is_taken_up_although_the_gates_it_changed_are_closed() {
     let mut interrupted = environment();
     interrupted.labels.insert(DESIRED_VERSION.into(), V.into());
     interrupted.config = Some([(UPDATER_STATUS.to_owned(), "UPDATING".to_owned())].into());
-    interrupted.record = Some(record(V, State::Working, 12));
+    interrupted.record = Ok(Some(record(V, State::Working, 12)));
     assert_eq!(asked("smarterp-producao", &interrupted, false, false), None);
-    interrupted.record = Some(record("12.1.2311", State::Working, 12));
-    assert!(reason(&interrupted).contains("finish it first"));
+    interrupted.record = Ok(Some(record("12.1.2311", State::Working, 12)));
+    assert!(reason(&interrupted).contains("run that again"));
 }
 
 #[test]
 fn a_failed_run_is_retried_only_on_demand() {
-    let failed = Environment { record: Some(record(V, State::Failed, 12)), ..environment() };
+    let failed = Environment { record: Ok(Some(record(V, State::Failed, 12))), ..environment() };
     assert!(reason(&failed).contains("retry_failed"));
     assert_eq!(asked("smarterp-producao", &failed, false, true), None);
+}
+
+#[test]
+fn a_paused_monitor_is_named_wherever_a_run_does_not_go_on() {
+    let mut owing = record(V, State::Failed, 3);
+    owing.monitors.insert(7, "acme - Protheus".into());
+    let failed = Environment { record: Ok(Some(owing.clone())), ..environment() };
+    assert!(
+        reason(&failed).contains("paused by it and not resumed: `acme - Protheus`"),
+        "{}",
+        reason(&failed)
+    );
+    owing.state = State::Working;
+    let interrupted = Environment { record: Ok(Some(owing)), ..environment() };
+    let profile = profile("smarterp-producao");
+    let blind =
+        Wanted { version: V, profile: &profile, backup: false, retry_failed: false, has_monitors: false };
+    assert!(
+        matches!(refusal(blind, &interrupted), Some(Refusal::Unfinished(reason)) if reason.contains("`acme - Protheus`"))
+    );
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_no_absent_record() {
+    let odd = Environment { record: Err("cannot be read".into()), ..environment() };
+    assert_eq!(
+        asked("smarterp-producao", &odd, false, true),
+        Some(Refusal::Unfinished("cannot be read".into()))
+    );
+}
+
+#[test]
+fn somebody_who_works_there_keeps_a_rerun_out_until_things_are_deleted() {
+    let mut woken = environment();
+    woken.deployments[0].wanted = 1;
+    woken.record = Ok(Some(Record { damage: Damage::Scaled, ..record(V, State::Working, 8) }));
+    assert!(reason(&woken).contains("somebody works there"));
+    woken.record = Ok(Some(record(V, State::Working, 13)));
+    assert_eq!(asked("smarterp-producao", &woken, false, false), None);
 }

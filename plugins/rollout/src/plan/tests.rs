@@ -9,6 +9,7 @@ use shared::settings::Env;
 use super::*;
 use crate::environment::{BASE_VERSION, DESIRED_VERSION};
 use crate::profile::Profile;
+use crate::record::Damage;
 use crate::release::Release;
 
 fn settings(profile: &str) -> Settings {
@@ -45,7 +46,7 @@ fn environment(name: &str, version: &str) -> Environment {
         release: Some(release.clone()),
         newest: Some(release),
         is_helm2: false,
-        record: None,
+        record: Ok(None),
         monitors: Ok(Vec::new()),
         render_error: None,
     }
@@ -101,18 +102,19 @@ fn an_interrupted_run_goes_on_where_it_was_with_its_monitors_paused() {
     let settings = settings("smarterp-producao");
     let helm_at = settings.profile.steps.iter().position(|step| *step == Step::HelmUpgrade).unwrap() + 1;
     let mut interrupted = environment("acme", "1");
-    interrupted.record = Some(Record {
+    interrupted.record = Ok(Some(Record {
         run: "r6-old".into(),
         version: "12.1.2410".into(),
         profile: "smarterp-producao".into(),
         profile_digest: settings.profile_digest.clone(),
         state: State::Working,
         step: helm_at,
+        damage: Damage::Apart,
         monitors: BTreeMap::new(),
         replicas: BTreeMap::new(),
         labels_before: BTreeMap::new(),
         config_before: BTreeMap::new(),
-    });
+    }));
     let plan = plan(&settings, observed(vec![interrupted])).unwrap();
     assert_eq!(plan.targets[0].run, "r6-old");
     assert_eq!(names(&plan.targets[0])[..2], ["pause_monitors", "helm_upgrade"]);

@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Pod, Service};
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::api::{DeleteParams, ListParams};
 use kube::{Api, ResourceExt as _};
 use serde_json::json;
-use shared::cluster::{Error as ClusterError, FIELD_MANAGER, Seen, list, merge, wait_for};
+use shared::cluster::{Error as ClusterError, Seen, list, merge, scale, wait_for};
 
 use super::Work;
 use crate::Error;
 use crate::environment::DeploymentState;
 use crate::profile::Deployments;
+use crate::record::Damage;
 
 /// Longest time until deleted things are gone; they are deleted without grace.
 const GONE: Duration = Duration::from_secs(300);
@@ -32,26 +33,18 @@ impl Work<'_> {
         Ok(all.iter().map(DeploymentState::of).filter(|one| which.include(&one.name, &one.labels)).collect())
     }
 
-    /// Through the scale subresource: it does not take the field away from helm.
     pub(super) async fn scale(&mut self, which: &Deployments, replicas: i32) -> Result<(), Error> {
         let to_scale: Vec<_> =
             self.chosen(which).await?.into_iter().filter(|one| one.wanted != replicas).collect();
-        for one in &to_scale {
-            self.record.replicas.entry(one.name.clone()).or_insert(one.wanted);
-        }
-        if !to_scale.is_empty() {
+        // What an update scales in an environment that it took apart is nothing to give back.
+        if self.record.damage < Damage::Apart && !to_scale.is_empty() {
+            for one in &to_scale {
+                self.record.replicas.entry(one.name.clone()).or_insert(one.wanted);
+            }
             self.write_record().await?;
         }
         for one in to_scale {
-            let patch = Patch::Merge(json!({ "spec": { "replicas": replicas } }));
-            let parameters =
-                PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-            self.deployments().patch_scale(&one.name, &parameters, &patch).await.map_err(|error| {
-                ClusterError::new(
-                    format!("scale the Deployment `{}` in `{}` to {replicas}", one.name, self.name()),
-                    error,
-                )
-            })?;
+            scale(&self.deployments(), &one.name, replicas, self.name()).await?;
         }
         Ok(())
     }
@@ -66,10 +59,9 @@ impl Work<'_> {
             .filter(|one| one.wanted > 0 || one.running > 0)
             .map(|one| one.name)
             .collect();
-        if used.is_empty() {
-            Ok(())
-        } else {
-            Err(Error::Refused(format!("somebody works there by now: {}", used.join(", "))))
+        match used.is_empty() {
+            true => Ok(()),
+            false => Err(Error::InUse(format!("somebody works there by now: {}", used.join(", ")))),
         }
     }
 

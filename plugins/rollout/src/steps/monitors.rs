@@ -21,6 +21,13 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// The run that took the Lease took the record with it, and owes what is in it.
+    pub(super) fn leave_monitors_to_the_new_holder(&self) {
+        if let Some(monitors) = &self.worlds.monitors {
+            self.record.monitors.keys().for_each(|id| monitors.disown(*id));
+        }
+    }
+
     /// Resumes what this run, or the dead one it took up, had paused.
     pub(super) async fn resume_monitors(&mut self) -> Result<(), Error> {
         let Some(monitors) = &self.worlds.monitors else { return Ok(()) };

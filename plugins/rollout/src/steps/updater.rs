@@ -10,7 +10,12 @@ use crate::environment::{BASE_VERSION, UPDATER_STATUS};
 
 impl Work<'_> {
     pub(super) async fn start_updater(&self, cron_job: &str, job: &str) -> Result<(), Error> {
-        self.start_job(cron_job, job).await.map(|_| ())
+        let started = self.start_job(cron_job, job).await?;
+        if started == job {
+            Ok(())
+        } else {
+            Err(Error::Refused(format!("the Job `{started}` of an earlier run is running")))
+        }
     }
 
     /// Our own Job first: an earlier step has just written the status, and on a rerun the version may be there already.

@@ -8,7 +8,6 @@ use shared::cluster::Error as ClusterError;
 use super::Work;
 use crate::Error;
 use crate::helm::Install;
-use crate::record::State;
 
 impl Work<'_> {
     pub(super) async fn helm_upgrade(&self) -> Result<(), Error> {
@@ -27,21 +26,20 @@ impl Work<'_> {
         Ok(self.worlds.helm.upgrade(install).await?)
     }
 
-    /// A run that was killed in mid-helm leaves the revision pending, and helm refuses the next upgrade for ever. Only our own dead run's revision is
-    /// cleared: its record says that it was in this namespace, and the Lease is ours now. Nothing but helm's note is deleted.
+    /// A helm that was killed leaves the revision pending, and refuses the next upgrade for ever. Only our own dead run's revision is cleared: its record
+    /// says that it was in this namespace, the Lease is ours now, and its helm died with it. Nothing but helm's note is deleted.
     async fn clear_our_dead_operation(&self) -> Result<(), Error> {
         let Some(newest) = self.environment().newest.as_ref().filter(|release| release.is_pending()) else {
             return Ok(());
         };
-        let is_ours = self.target.taken_up.as_ref().is_some_and(|record| record.state == State::Working);
-        if !is_ours {
+        if self.target.taken_up.is_none() {
             return Err(Error::Refused(format!(
                 "revision {} of the release is {}, and it is not ours",
                 newest.revision, newest.status
             )));
         }
         tracing::warn!(
-            "{}: revision {} was left {} by our interrupted run and is cleared",
+            "{}: revision {} was left {} by our earlier run and is cleared",
             self.name(),
             newest.revision,
             newest.status

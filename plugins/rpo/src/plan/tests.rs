@@ -48,32 +48,28 @@ async fn some_version() -> Version {
 
 async fn observed(patches: &[&str], applied: Option<&[&str]>) -> Observed {
     let settings = settings();
-    let latest = match applied {
-        None => None,
-        Some(applied) => Some((
-            RpoManifest {
-                release: "12.1.2310".into(),
-                generation: "old".into(),
-                rpo: "result/old/tttm120.rpo".into(),
-                digest: Digest::of(b"old"),
-                size: 3,
-                source: origin("base/tttm120.rpo"),
-                base: origin("base/tttm120.rpo"),
-                patches: applied
-                    .iter()
-                    .map(|key| Applied { origin: origin(key), channel: "pontual".into() })
-                    .collect(),
-                appserver: String::new(),
-                apply_old: false,
-                made_by: String::new(),
-            },
-            some_version().await,
-        )),
-    };
+    let latest = applied.map(|applied| RpoManifest {
+        release: "12.1.2310".into(),
+        generation: "old".into(),
+        rpo: "result/old/tttm120.rpo".into(),
+        digest: Digest::of(b"old"),
+        size: 3,
+        source: origin("base/tttm120.rpo"),
+        base: origin("base/tttm120.rpo"),
+        patches: applied
+            .iter()
+            .map(|key| Applied { origin: origin(key), channel: "pontual".into() })
+            .collect(),
+        appserver: String::new(),
+        apply_old: false,
+        made_by: String::new(),
+    });
+    let pointer = if latest.is_some() { Some(some_version().await) } else { None };
     let edition = ObservedEdition {
         settings: settings.editions[0].clone(),
         source: Some(origin("base/tttm120.rpo")),
         latest,
+        pointer,
     };
     Observed {
         editions: vec![edition],
@@ -123,6 +119,15 @@ async fn another_base_begins_anew() {
     let plan = plan(&settings(), observed).unwrap();
     assert_eq!(assembly(&plan).base.tag, "new");
     assert_eq!(assembly(&plan).pending.len(), 1);
+}
+
+#[tokio::test]
+async fn a_result_that_is_gone_begins_anew_and_its_pointer_is_replaced() {
+    let mut observed = observed(&["p/1.ptm"], Some(&["p/1.ptm"])).await;
+    observed.editions[0].latest = None;
+    let plan = plan(&settings(), observed).unwrap();
+    assert_eq!((assembly(&plan).base.key.as_str(), assembly(&plan).pending.len()), ("base/tttm120.rpo", 1));
+    assert!(assembly(&plan).replaces.is_some());
 }
 
 #[tokio::test]

@@ -1,13 +1,18 @@
 //! The chain: each plugin as a process that sees nothing but `PLUGIN_*`, and between them the people who merge.
 
+use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::World;
-use super::world::{LABEL, NEW};
+use super::namespaces::LABEL;
+use super::show::indented;
+use super::world::NEW;
 use crate::error::{Attempt as _, Error};
-use crate::{plugin, process};
+use crate::plugin::{self, Ended};
+use crate::process;
 
 /// One link of the chain.
 pub struct Link {
@@ -127,7 +132,13 @@ pub fn chain(world: &World) -> Vec<Link> {
                 "plugin-chart-publish",
                 "chart-publish",
                 "the chart and its index".to_owned(),
-                vec![bucket(), text("chart", "chart"), text("prefix", "charts"), ("helm", helm)],
+                vec![
+                    bucket(),
+                    text("chart", "chart"),
+                    text("prefix", "charts"),
+                    text("app_version", "@rpo.release"),
+                    ("helm", helm),
+                ],
             )
         },
         link(
@@ -174,10 +185,16 @@ pub async fn run_link(world: &World, link: &Link) -> Result<Ran, Error> {
     if link.checkout {
         check_out(world)?;
     }
+    let (fresh, kept) = (world.reports().join(".now").join(link.output), world.reports().join(link.output));
+    remove_folder(&fresh)?;
     let begun = Instant::now();
-    let log = run_plugin(world, link).await?;
+    let ended = run_plugin(world, link, &fresh).await?;
     let elapsed = begun.elapsed();
-    let report = read_json(&world.reports().join(link.output).join("report.json"))?;
+    let report = keep_report(&fresh, &kept);
+    if ended.code != 0 {
+        return Err(failure(link.plugin, &ended));
+    }
+    let report = report?;
     let outputs = plugin::outputs(&world.workspace(), link.output)?;
     if let Some(repository) = &link.merged_in {
         merge(world, repository).await?;
@@ -188,20 +205,40 @@ pub async fn run_link(world: &World, link: &Link) -> Result<Ran, Error> {
         summary: of_report("summary"),
         ending: of_report("ending"),
         elapsed,
-        log,
+        log: ended.log,
         pull_request: outputs["url"].as_str().filter(|url| !url.is_empty()).map(str::to_owned),
     })
 }
 
-async fn run_plugin(world: &World, link: &Link) -> Result<String, Error> {
-    let reports = world.reports().join(link.output).display().to_string();
-    let settings: Vec<_> = link.settings.iter().cloned().chain([("report_dir", reports)]).collect();
+async fn run_plugin(world: &World, link: &Link, reports: &Path) -> Result<Ended, Error> {
+    let reports = ("report_dir", reports.display().to_string());
+    let settings: Vec<_> = link.settings.iter().cloned().chain([reports]).collect();
     let (name, workspace) = (link.plugin, world.workspace());
     let run = tokio::task::spawn_blocking(move || plugin::run(name, &workspace, &settings));
-    let ended = run.await.attempting(|| format!("cannot run {name}"))??;
-    match ended.code {
-        0 => Ok(ended.log),
-        code => Err(Error::new(format!("{name} ended with exit code {code}:\n{}", ended.log))),
+    run.await.attempting(|| format!("cannot run {name}"))?
+}
+
+fn failure(plugin: &str, ended: &Ended) -> Error {
+    Error::new(format!("{plugin} failed with exit code {}. It said:\n{}", ended.code, indented(&ended.log)))
+}
+
+/// Puts the report of a run into the place of the step's last one, unless there was nothing to do: a second run of the demo must not hide
+/// what the first one did.
+fn keep_report(fresh: &Path, kept: &Path) -> Result<Value, Error> {
+    let report = read_json(&fresh.join("report.json"))?;
+    if report["report"]["ending"] == "nothing_to_do" && kept.exists() {
+        remove_folder(fresh)?;
+        return Ok(report);
+    }
+    remove_folder(kept)?;
+    fs::rename(fresh, kept).attempting(|| format!("cannot keep the report in `{}`", kept.display()))?;
+    Ok(report)
+}
+
+fn remove_folder(folder: &Path) -> Result<(), Error> {
+    match folder.exists() {
+        true => fs::remove_dir_all(folder).attempting(|| format!("cannot remove `{}`", folder.display())),
+        false => Ok(()),
     }
 }
 
@@ -216,16 +253,48 @@ async fn merge(world: &World, repository: &str) -> Result<(), Error> {
 
 fn check_out(world: &World) -> Result<(), Error> {
     let folder = world.workspace().join("chart");
-    if folder.exists() {
-        std::fs::remove_dir_all(&folder).attempting(|| format!("cannot empty `{}`", folder.display()))?;
-    }
+    remove_folder(&folder)?;
     let url = format!("{}/{}/{}.git", world.git_url, world.git_owner, world.chart_repository());
     let mut git = process::command("git");
     git.args(["clone", "--quiet", "--depth", "1", "--branch", "develop", &url]).arg(&folder);
     process::output(git, "").map(drop)
 }
 
-fn read_json(path: &std::path::Path) -> Result<Value, Error> {
+fn read_json(path: &Path) -> Result<Value, Error> {
     let attempt = || format!("cannot read `{}`", path.display());
-    serde_json::from_slice(&std::fs::read(path).attempting(attempt)?).attempting(attempt)
+    serde_json::from_slice(&fs::read(path).attempting(attempt)?).attempting(attempt)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept_after(endings: &[&str]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let (fresh, kept) = (folder.path().join("fresh"), folder.path().join("kept"));
+        for (number, ending) in endings.iter().enumerate() {
+            fs::create_dir(&fresh).unwrap();
+            let report = serde_json::json!({ "report": { "ending": ending, "summary": number.to_string() } });
+            fs::write(fresh.join("report.json"), report.to_string()).unwrap();
+            assert_eq!(keep_report(&fresh, &kept).unwrap(), report);
+            assert!(!fresh.exists());
+        }
+        read_json(&kept.join("report.json")).unwrap()["report"]["summary"].as_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn the_report_of_the_last_run_that_did_something_is_kept() {
+        assert_eq!(kept_after(&["nothing_to_do"]), "0");
+        assert_eq!(kept_after(&["done", "nothing_to_do", "nothing_to_do"]), "0");
+        assert_eq!(kept_after(&["done", "failed", "nothing_to_do"]), "1");
+    }
+
+    #[test]
+    fn a_failed_step_is_told_once() {
+        let ended = Ended { code: 1, log: "plugin-rpo 0.1.0\nerror: no base\n".to_owned() };
+        assert_eq!(
+            failure("plugin-rpo", &ended).to_string(),
+            "plugin-rpo failed with exit code 1. It said:\n  plugin-rpo 0.1.0\n  error: no base"
+        );
+    }
 }

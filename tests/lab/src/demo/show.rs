@@ -1,19 +1,36 @@
 //! What the demo says to the person in front of it.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::time::Duration;
 
-use super::world::{LABEL, NEW, OLD, kubectl};
-use super::{Link, Ran, World};
-use crate::Error;
+use serde_json::Value;
 
-fn say(line: &str) {
+use super::namespaces::LABEL;
+use super::world::{NEW, OLD, kubectl};
+use super::{Link, Ran, World};
+use crate::error::{Attempt as _, Error};
+use crate::http;
+
+/// What holds at every end of a demo whose servers were started.
+pub(super) const SERVERS_GO_ON: &str =
+    "The servers go on running; `make demo-clean` ends them and removes everything.";
+
+pub(super) fn say(line: &str) {
     // Nobody is left to tell when standard output is closed.
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 pub(super) fn title() {
     say("Esteira: a release from patches to running customers\n");
+}
+
+/// Where a demo in a cluster of the user's goes, before it goes there.
+pub(super) fn own_cluster(kubeconfig: &Path, server: &str, name: &str) {
+    say(&format!(
+        "Your Kubernetes cluster at {server} (by `{}`): the demo makes six namespaces there,\n`{name}-...`, all with the label {LABEL}={name}, and changes nothing else.\n",
+        kubeconfig.display()
+    ));
 }
 
 pub(super) fn prepared(world: &World, elapsed: Duration) {
@@ -46,9 +63,13 @@ pub(super) async fn ending(world: &World, ran: &[Ran], elapsed: Duration) -> Res
     }
     say(&format!("\nCustomer environments (from {OLD}; wanted: {NEW})"));
     say(&indented(&kubectl(world, &environments(world))?));
+    say(&format!("\nUptime service: {}", monitors(&all_monitors(world).await?)));
 
     say("\nWhere to look");
-    say(&format!("  reports        {}/*/report.json", world.reports().display()));
+    say(&format!(
+        "  reports        {}/*/report.json (of each step's last run that changed something)",
+        world.reports().display()
+    ));
     say(&format!("  bucket         {}", world.bucket().display()));
     for repository in [world.image_repository(), world.chart_repository()] {
         for request in world.git()?.pull_requests(&repository).await? {
@@ -61,10 +82,7 @@ pub(super) async fn ending(world: &World, ran: &[Ran], elapsed: Duration) -> Res
         world.kubectl.display(),
         world.kubeconfig.display()
     ));
-    say(&format!(
-        "\nTook {:.0} s. The servers go on running for you to look at. Run it again: nothing changes. `make demo-clean` ends and removes all of it.",
-        elapsed.as_secs_f64()
-    ));
+    say(&format!("\nTook {:.0} s. Run it again: nothing changes. {SERVERS_GO_ON}", elapsed.as_secs_f64()));
     Ok(())
 }
 
@@ -82,10 +100,45 @@ fn environments(world: &World) -> Vec<String> {
     arguments.map(str::to_owned).to_vec()
 }
 
-fn indented(text: &str) -> String {
+async fn all_monitors(world: &World) -> Result<Value, Error> {
+    let request = http::client()?.post(format!("{}/v2/getMonitors", world.uptime_url));
+    let reply = http::success(request.form(&[("api_key", &world.uptime_key)])).await?;
+    reply.json().await.attempting(|| "cannot read the monitors".to_owned())
+}
+
+/// How many monitors there are, and which of them are paused.
+fn monitors(reply: &Value) -> String {
+    let all = reply["monitors"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let paused: Vec<_> = all
+        .iter()
+        .filter(|monitor| monitor["status"] == 0)
+        .map(|monitor| monitor["friendly_name"].as_str().unwrap_or_default())
+        .collect();
+    match paused.len() {
+        0 => format!("{} monitors, none paused", all.len()),
+        count => format!("{} monitors, {count} paused: {}", all.len(), paused.join(", ")),
+    }
+}
+
+pub(super) fn indented(text: &str) -> String {
     text.trim_end().lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }
 
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn monitors_are_counted_and_the_paused_ones_named() {
+        let up = json!({ "friendly_name": "acme", "status": 2 });
+        let paused = json!({ "friendly_name": "globex", "status": 0 });
+        assert_eq!(monitors(&json!({ "monitors": [up] })), "1 monitors, none paused");
+        assert_eq!(monitors(&json!({ "monitors": [up, paused] })), "2 monitors, 1 paused: globex");
+    }
 }

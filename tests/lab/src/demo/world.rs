@@ -5,8 +5,10 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use k8s_openapi::api::core::v1::Namespace;
 use serde::{Deserialize, Serialize};
 
+use super::namespaces::{COMPLETE, LABEL, Standing, standing};
 use crate::error::{Attempt as _, Error};
 use crate::fixtures::{Patch, Tools, chart_source, environment, write_rpo};
 use crate::gitea::Gitea;
@@ -16,17 +18,16 @@ use crate::standin::appserver;
 pub const OLD: &str = "12.1.2310";
 /// The release that the chain assembles and rolls out.
 pub const NEW: &str = "12.1.2410";
-/// Label that marks the demo's namespaces: the rollouts select by it, so that in a cluster of yours nothing else is touched.
-pub const LABEL: &str = "esteira.demo/world";
 
-/// Everything the chain has to know of its world. Written to a file, so that the program that serves it and the one that runs the chain agree.
+/// Everything the chain has to know of its world. Written to a file, so that the program that serves it and the one that runs the chain
+/// agree.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct World {
     /// Process that serves it.
     pub served_by: u32,
     /// The demo's folder.
     pub folder: PathBuf,
-    /// Beginning of the names of repositories and namespaces.
+    /// Beginning of the names of repositories and namespaces, and the value of the namespaces' label.
     pub name: String,
     /// Access to the cluster.
     pub kubeconfig: PathBuf,
@@ -193,26 +194,41 @@ async fn fill_repositories(world: &World) -> Result<(), Error> {
 async fn fill_cluster(world: &World) -> Result<(), Error> {
     let tools = world.tools();
     let client = crate::cluster::client(&world.kubeconfig).await?;
-    let namespaces: kube::Api<k8s_openapi::api::core::v1::Namespace> = kube::Api::all(client.clone());
-    for place in world.places() {
-        let found = namespaces
-            .get_opt(&place.namespace)
-            .await
-            .attempting(|| "cannot read the cluster's namespaces".to_owned())?;
-        // The mark is set last: a namespace without it was begun by a run that was interrupted.
-        match found.map(|found| found.metadata.labels.unwrap_or_default().contains_key(LABEL)) {
-            Some(true) => continue,
-            Some(false) => remove(world, &place.namespace)?,
-            None => {}
+    // All are looked at before one is made: where a foreign one is met, nothing has been changed.
+    for (place, standing) in standings(world, &client).await? {
+        match standing {
+            Standing::Complete => continue,
+            Standing::Begun => remove(world, &place.namespace)?,
+            Standing::Absent | Standing::Foreign => {}
         }
-        environment(&place.namespace, OLD).create(&tools, &client).await?;
-        kubectl(world, &["label", "namespace", &place.namespace, &format!("{LABEL}={}", world.name)])?;
+        environment(&place.namespace, OLD).label(LABEL, &world.name).create(&tools, &client).await?;
+        kubectl(world, &["label", "namespace", &place.namespace, &format!("{COMPLETE}=true")])?;
     }
     Ok(())
 }
 
+/// The places with what may be done with the namespaces of their names; an error when one of them is somebody else's.
+async fn standings(world: &World, client: &kube::Client) -> Result<Vec<(Place, Standing)>, Error> {
+    let namespaces: kube::Api<Namespace> = kube::Api::all(client.clone());
+    let mut standings = Vec::new();
+    for place in world.places() {
+        let found = namespaces.get_opt(&place.namespace).await;
+        let found = found.attempting(|| "cannot read the cluster's namespaces".to_owned())?;
+        let labels = found.map(|found| found.metadata.labels.unwrap_or_default());
+        let standing = standing(labels.as_ref(), &world.name);
+        if standing == Standing::Foreign {
+            return Err(Error::new(format!(
+                "the namespace `{}` is not this demo's: it lacks the label `{LABEL}={}`. It is left alone, and nothing was changed in the cluster; delete or rename it yourself if it may go",
+                place.namespace, world.name
+            )));
+        }
+        standings.push((place, standing));
+    }
+    Ok(standings)
+}
+
 /// Deletes a namespace of the demo and waits until it is gone.
-pub(super) fn remove(world: &World, namespace: &str) -> Result<(), Error> {
+fn remove(world: &World, namespace: &str) -> Result<(), Error> {
     kubectl(world, &["delete", "namespace", namespace, "--ignore-not-found", "--timeout=120s"]).map(drop)
 }
 

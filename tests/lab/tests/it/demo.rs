@@ -8,7 +8,7 @@ use std::time::Duration;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt as _};
-use lab::demo::{Link, NEW, Ran, World, chain, prepare, run_chain, run_link};
+use lab::demo::{LABEL, Link, NEW, Ran, World, chain, prepare, run_chain, run_link};
 use lab::standin::updater::Updater;
 use lab::standin::uptime::Uptime;
 use lab::{cluster, folder, gitea, plugin, process, tool};
@@ -20,6 +20,12 @@ struct Demo {
 }
 
 async fn demo() -> Demo {
+    let demo = unprepared();
+    prepare(&demo.world).await.unwrap();
+    demo
+}
+
+fn unprepared() -> Demo {
     let (cluster, git) = (cluster(), gitea());
     let uptime = Uptime::start(None).unwrap();
     let world = World {
@@ -40,7 +46,6 @@ async fn demo() -> Demo {
         uptime.add_monitor(&format!("{} - Protheus ERP", place.namespace)).unwrap();
     }
     let updater = Updater::start(&world.tools(), &world.published_chart(), &world.name).unwrap();
-    prepare(&world).await.unwrap();
     Demo { world, uptime, _updater: updater }
 }
 
@@ -135,11 +140,20 @@ async fn the_chain_brings_a_release_to_six_customers_and_a_second_run_changes_no
     for one in &again {
         assert_eq!(one.ending, "nothing_to_do", "{}: {}", one.plugin, one.log);
     }
+    the_reports_are_those_of_the_first_run(&demo);
     let after = demo.state().await;
     let changed: Vec<_> =
         after.iter().filter(|(name, value)| before.get(*name) != Some(value)).map(|(name, _)| name).collect();
     assert_eq!(changed, [""; 0]);
     assert_eq!(before.len(), after.len());
+}
+
+fn the_reports_are_those_of_the_first_run(demo: &Demo) {
+    for link in chain(&demo.world) {
+        let text = std::fs::read(demo.world.reports().join(link.output).join("report.json")).unwrap();
+        let report: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        assert_eq!(report["report"]["ending"], "done", "{}", link.output);
+    }
 }
 
 async fn the_pull_requests_touch_only_version_text(demo: &Demo) {
@@ -203,6 +217,8 @@ async fn helm_uses_the_published_chart(demo: &Demo) {
     let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
     helm(words(&format!("repo add esteira http://{address}/charts"))).await.unwrap();
     helm(words(&format!("pull esteira/smarterp --version {NEW}"))).await.unwrap();
+    let shown = helm(words(&format!("show chart smarterp-{NEW}.tgz"))).await.unwrap();
+    assert!(shown.contains(&format!("appVersion: {NEW}")), "{shown}");
     let rendered = helm(words(&format!("template acme smarterp-{NEW}.tgz"))).await.unwrap();
     assert!(rendered.contains(&format!("value: \"{NEW}\"")), "{rendered}");
 }
@@ -229,4 +245,17 @@ async fn a_chain_that_is_killed_in_mid_work_is_finished_by_the_next() {
     }
     assert_eq!(demo.versions(), BTreeSet::from([NEW.to_owned()]));
     assert_eq!(demo.paused(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_that_is_not_the_demos_is_left_alone() {
+    let demo = unprepared();
+    let foreign = demo.world.places()[2].namespace.clone();
+    demo.kubectl(&["create", "namespace", &foreign]);
+    let refused = prepare(&demo.world).await.unwrap_err().to_string();
+    assert!(refused.contains(&format!("the namespace `{foreign}` is not this demo's")), "{refused}");
+    assert_eq!(demo.kubectl(&["get", "namespace", &foreign, "-o", "jsonpath={.status.phase}"]), "Active");
+    let selector = format!("{LABEL}={}", demo.world.name);
+    assert_eq!(demo.kubectl(&["get", "namespaces", "-l", &selector, "-o", "name"]), "", "nothing was made");
+    demo.kubectl(&["delete", "namespace", &foreign, "--wait=false"]);
 }

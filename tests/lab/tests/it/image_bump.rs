@@ -274,6 +274,28 @@ async fn a_refused_token_and_a_server_that_is_not_there_are_told_apart() {
     assert_eq!((code, log.matches("PLUGIN_").count() >= 3), (2, true), "{log}");
 }
 
+#[tokio::test]
+async fn a_branch_that_cannot_be_beside_another_is_no_refused_token() {
+    let bump = Bump::new().await;
+    let url = format!("{}/api/v1/repos/{}/{}", bump.gitea.url(), bump.gitea.owner(), bump.repository);
+    let branch = json!({"new_branch_name": "esteira", "old_branch_name": "develop"});
+    let request = lab::http::client().unwrap().post(format!("{url}/branches"));
+    lab::http::success(request.bearer_auth(bump.gitea.token()).json(&branch)).await.unwrap();
+    let (code, log) = bump.run("2.0", &[]).await;
+    assert_eq!(code, 1, "{log}");
+    assert!(log.contains("there can be no branch `esteira/bump`: ") && !log.contains("the token"), "{log}");
+}
+
+#[tokio::test]
+async fn of_runs_at_once_none_is_told_that_its_token_is_wrong() {
+    let bump = Bump::new().await;
+    let runs = ["2.0", "2.1", "2.2", "2.3"].map(|version| bump.run(version, &[]));
+    let ended = join_all(runs).await;
+    assert!(ended.iter().all(|(code, _)| matches!(code, 0 | 75)), "{ended:?}");
+    assert!(ended.iter().any(|(code, _)| *code == 0), "{ended:?}");
+    assert_eq!(bump.only_pull_request().await.state, "open");
+}
+
 /// What stands between plugin and server.
 #[derive(Clone)]
 struct Between {

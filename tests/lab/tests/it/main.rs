@@ -3,6 +3,7 @@
 
 mod appserver;
 mod chart_publish;
+mod children;
 mod control_plane;
 mod demo;
 mod ends_with_its_owner;

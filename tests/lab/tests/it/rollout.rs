@@ -231,7 +231,14 @@ async fn a_failed_helm_fails_its_namespace_alone_and_is_retried_on_demand() {
 
     cluster().kubectl(&["delete", "resourcequota", "none", "-n", bad.name()]).unwrap();
     let refused = site.run("smarterp-producao", &[]);
+    assert_eq!(refused.code, 1, "an unfinished environment is never green: {}", refused.log);
     assert!(refused.log.contains("retry_failed"), "{}", refused.log);
+    let resume = site.run("smarterp-producao", &[("action", "resume")]);
+    assert!(
+        resume.log.contains("no dead run left anything"),
+        "a half-updated environment is not woken: {}",
+        resume.log
+    );
     let retried = site.run("smarterp-producao", &[("retry_failed", "true")]);
     assert_eq!(retried.code, 0, "{}", retried.log);
     assert_eq!(version(&bad).await, updated());
@@ -259,6 +266,120 @@ async fn a_killed_run_owes_its_monitors_and_the_next_run_finishes() {
     assert_eq!(ended.code, 0, "{}", ended.log);
     assert_eq!(version(&customer).await, updated());
     assert_eq!(site.paused(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rerun_without_the_monitors_does_not_forget_them() {
+    let site = Site::new();
+    site.publish(NEW).await;
+    let customer = site.customer("acme", |one| one).await;
+    let mut child =
+        plugin::start("plugin-rollout", &site.workspace, &site.settings("smarterp-producao", &[])).unwrap();
+    wait_until(|| !site.paused().is_empty()).await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let blind = site.run("smarterp-producao", &[("monitors", "none")]);
+    assert_eq!(blind.code, 1, "{}", blind.log);
+    assert!(blind.log.contains(&format!("`{} - Protheus ERP`", customer.name())), "{}", blind.log);
+    assert_eq!(site.run("smarterp-producao", &[]).code, 0);
+    assert_eq!(site.paused(), [""; 0]);
+    assert_eq!(version(&customer).await, updated());
+}
+
+/// What a run leaves that was killed right after it had scaled the sleeper down and before it deleted anything.
+fn killed_while_scaling(site: &Site, customer: &Customer) -> u64 {
+    let name = customer.name();
+    let monitor = site.uptime.monitors().into_iter().find(|one| one.name.starts_with(name)).unwrap();
+    site.uptime.set_status(monitor.id, 0).unwrap();
+    cluster().kubectl(&["scale", "deployment", "protheus-sleeper", "-n", name, "--replicas", "0"]).unwrap();
+    let record = serde_json::json!({
+        "run": "r1-0123456789ab", "version": NEW, "profile": "smarterp-producao", "profile_digest": "older", "state": "working",
+        "step": 8, "damage": "scaled", "monitors": { monitor.id.to_string(): monitor.name }, "replicas": { "protheus-sleeper": 1 },
+    });
+    let lease = serde_json::json!({
+        "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+        "metadata": { "name": "esteira-rollout", "namespace": name, "annotations": { "esteira.rollout/record": record.to_string() } },
+    });
+    cluster().apply(&lease.to_string()).unwrap();
+    monitor.id
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_kill_and_a_resume_nobody_who_came_back_is_thrown_out() {
+    let site = Site::new();
+    site.publish(NEW).await;
+    let customer = site.customer("acme", |one| one).await;
+    killed_while_scaling(&site, &customer);
+
+    assert_eq!(site.run("smarterp-producao", &[("action", "resume")]).code, 0);
+    assert_eq!(site.paused(), [""; 0]);
+    assert_eq!(customer.replicas().await.unwrap()["protheus-sleeper"], 1, "what was scaled is given back");
+    let application = customer.application("appserver");
+    cluster()
+        .kubectl(&["scale", "deployment", &application, "-n", customer.name(), "--replicas", "1"])
+        .unwrap();
+
+    let rerun = site.run("smarterp-producao", &[]);
+    assert_eq!(rerun.code, 1, "{}", rerun.log);
+    assert!(rerun.log.contains("somebody works there"), "{}", rerun.log);
+    assert_eq!(customer.replicas().await.unwrap()[&application], 1, "nothing was touched");
+
+    cluster()
+        .kubectl(&["scale", "deployment", &application, "-n", customer.name(), "--replicas", "0"])
+        .unwrap();
+    let rerun = site.run("smarterp-producao", &[]);
+    assert_eq!(rerun.code, 0, "{}", rerun.log);
+    assert_eq!(version(&customer).await, updated());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chart_that_is_not_what_its_name_says_and_a_helm_that_is_not_there_touch_nothing() {
+    let site = Site::new();
+    let chart = package_chart(&site.tools, OLD).await.unwrap();
+    std::fs::copy(chart, site.bucket.join(format!("smarterp-{NEW}.tgz"))).unwrap();
+    let customer = site.customer("acme", |one| one).await;
+    let wrong = site.run("smarterp-producao", &[]);
+    assert_eq!(wrong.code, 1, "{}", wrong.log);
+    assert!(wrong.log.contains(&format!("in version {OLD}")), "{}", wrong.log);
+    let absent = site.run("smarterp-producao", &[("helm", "/nowhere/helm")]);
+    assert_eq!(absent.code, 1, "{}", absent.log);
+    assert!(absent.log.contains("setting `helm`"), "{}", absent.log);
+    let typo = site.run("smarterp-producao", &[("names", "no-such-customer"), ("namespaces", "")]);
+    assert_eq!(typo.code, 1, "{}", typo.log);
+    assert!(typo.log.contains("no namespace `no-such-customer`"), "{}", typo.log);
+    assert_eq!(version(&customer).await, untouched());
+    assert!(site.uptime.history().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rule_16_values_that_do_not_render_leave_one_environment_alone() {
+    let site = Site::new();
+    // The new chart cannot be rendered for one of the customers.
+    let source = folder::temporary("chart").unwrap().join("smarterp");
+    copy(lab::fixtures::chart_source(), &source);
+    let check =
+        "{{ if eq .Values.sleeperUser \"nobody\" }}{{ fail \"sleeperUser must be somebody\" }}{{ end }}";
+    std::fs::write(source.join("templates/check.yaml"), check).unwrap();
+    let (from, to) = (source.display().to_string(), site.bucket.display().to_string());
+    lab::fixtures::helm(&site.tools, &["package", &from, "--version", NEW, "-d", &to]).await.unwrap();
+    let good = site.customer("acme", |one| one).await;
+    let bad = site.customer("globex", |one| one.value("sleeperUser=nobody")).await;
+    let ended = site.run("smarterp-producao", &[]);
+    assert!(ended.log.contains("sleeperUser must be somebody"), "{}", ended.log);
+    assert_eq!(version(&good).await, updated(), "{}", ended.log);
+    assert_eq!(version(&bad).await, untouched());
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    for entry in walkdir::WalkDir::new(from) {
+        let entry = entry.unwrap();
+        let target = to.join(entry.path().strip_prefix(from).unwrap());
+        match entry.file_type().is_dir() {
+            true => std::fs::create_dir_all(target).unwrap(),
+            false => std::fs::copy(entry.path(), target).map(drop).unwrap(),
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -301,8 +422,10 @@ async fn a_living_run_keeps_another_out_of_its_namespace() {
     wait_until(|| !site.paused().is_empty()).await;
 
     let second = site.run("smarterp-producao", &[]);
-    assert_eq!(second.code, 0, "{}", second.log);
+    assert_eq!(second.code, 75, "{}", second.log);
     assert!(second.log.contains("is working on it"), "{}", second.log);
+    let resume = site.run("smarterp-producao", &[("action", "resume")]);
+    assert_eq!(resume.code, 75, "what a living run paused is its own: {}", resume.log);
     assert_eq!(site.paused().len(), 1, "the first run's monitor is its own");
 
     let mut kill = lab::process::command("kill");

@@ -62,6 +62,12 @@ impl Site {
         plugin::run("plugin-rpo", &self.workspace, &self.settings(more)).unwrap()
     }
 
+    /// The manifest of the one generation that was begun.
+    fn claim(&self) -> Option<PathBuf> {
+        let mut generations = std::fs::read_dir(self.bucket.join(RESULT)).ok()?;
+        Some(generations.next()?.ok()?.path().join("manifest.json")).filter(|manifest| manifest.exists())
+    }
+
     fn latest(&self, folder: &str) -> Value {
         serde_json::from_slice(&std::fs::read(self.bucket.join(folder).join("latest.json")).unwrap()).unwrap()
     }
@@ -155,7 +161,7 @@ fn a_killed_run_leaves_no_result_and_its_rerun_takes_over() {
     let mut child = plugin::start("plugin-rpo", &site.workspace, &site.settings(&[])).unwrap();
     let folder = site.bucket.join(RESULT);
     let end = Instant::now() + Duration::from_secs(30);
-    while !folder.exists() {
+    while site.claim().is_none() {
         assert!(Instant::now() < end, "no claim was written");
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -164,11 +170,105 @@ fn a_killed_run_leaves_no_result_and_its_rerun_takes_over() {
     assert!(!folder.join("latest.json").exists());
 
     site.fault("");
+    let manifest = site.claim().unwrap();
+    let claim: Value = serde_json::from_slice(&std::fs::read(&manifest).unwrap()).unwrap();
+    let claim_of = |run: &str| {
+        let claim = serde_json::json!({ "state": "uploading", "run": run, "since": claim["since"] });
+        std::fs::write(&manifest, claim.to_string()).unwrap();
+    };
     let stranger = lab::folder::temporary("stranger").unwrap();
     std::fs::copy(site.workspace.join(".config"), stranger.join(".config")).unwrap();
-    let other = plugin::run("plugin-rpo", &stranger, &site.settings(&[])).unwrap();
-    assert_eq!(other.code, 75, "another run waits until the claim is old: {}", other.log);
-    let rerun = site.run(&[]);
-    assert_eq!(rerun.code, 0, "{}", rerun.log);
+    let another =
+        |more: &[(&'static str, &str)]| plugin::run("plugin-rpo", &stranger, &site.settings(more)).unwrap();
+
+    claim_of("ci/7/rpo [far-away/1 1 1]");
+    let waits = another(&[]);
+    assert_eq!(waits.code, 75, "whether a run of another machine is alive cannot be known: {}", waits.log);
+    std::thread::sleep(Duration::from_millis(1100));
+    let takes_over = another(&[("claim_timeout", "1s")]);
+    assert_eq!(takes_over.code, 0, "{}", takes_over.log);
     assert_eq!(site.in_the_latest(RESULT), ["1-a.ptm"]);
+
+    // As the kill left it: of a dead process of this machine.
+    std::fs::remove_dir_all(&folder).unwrap();
+    std::fs::create_dir_all(manifest.parent().unwrap()).unwrap();
+    claim_of(claim["run"].as_str().unwrap());
+    let at_once = another(&[]);
+    assert_eq!(at_once.code, 0, "{}", at_once.log);
+    assert!(at_once.log.contains("taking over the unfinished upload"), "{}", at_once.log);
+    assert_eq!(site.in_the_latest(RESULT), ["1-a.ptm"]);
+}
+
+#[test]
+fn a_failed_run_leaves_no_claim_that_others_wait_for() {
+    let site = Site::new();
+    site.patch("1-a.ptm", |patch| patch);
+    site.fault("fail:1");
+    assert_eq!(site.run(&[]).code, 1);
+    let manifest = site.claim().unwrap();
+    let claim: Value = serde_json::from_slice(&std::fs::read(&manifest).unwrap()).unwrap();
+    assert_eq!(claim["since"], "1970-01-01T00:00:00Z", "given up");
+}
+
+#[test]
+fn a_result_that_is_gone_is_assembled_anew_and_a_broken_pointer_says_what_to_do() {
+    let site = Site::new();
+    site.patch("1-a.ptm", |patch| patch);
+    assert_eq!(site.run(&[]).code, 0);
+    let before = site.latest(RESULT);
+    let rpo = site.bucket.join(before["rpo"].as_str().unwrap());
+    for spoil in [|rpo: &PathBuf| std::fs::remove_file(rpo), |rpo: &PathBuf| std::fs::write(rpo, "cut")] {
+        spoil(&rpo).unwrap();
+        let ended = site.run(&[]);
+        assert_eq!(ended.code, 0, "{}", ended.log);
+        assert!(ended.log.contains("warning: ") && ended.log.contains("gone or another"), "{}", ended.log);
+        assert_eq!(site.in_the_latest(RESULT), ["1-a.ptm"]);
+        assert_eq!(site.latest(RESULT)["size"], before["size"]);
+    }
+
+    let pointer = site.bucket.join(RESULT).join("latest.json");
+    std::fs::write(&pointer, "{").unwrap();
+    let ended = site.run(&[]);
+    assert_eq!(ended.code, 1, "{}", ended.log);
+    for text in [
+        &format!("cannot read `{RESULT}/latest.json`, which names the newest result"),
+        &format!("hint: remove `{RESULT}/latest.json` to begin anew"),
+    ] {
+        assert!(ended.log.contains(text), "{text}:\n{}", ended.log);
+    }
+    std::fs::remove_file(&pointer).unwrap();
+    assert_eq!(site.run(&[]).code, 0);
+    assert_eq!(site.in_the_latest(RESULT), ["1-a.ptm"]);
+}
+
+#[test]
+fn a_patch_of_unknown_module_is_no_hole_in_the_blacklist() {
+    let site = Site::new();
+    let published = |name: &str| {
+        let path = site.bucket.join("expedicao_continua/published/12.1.2410").join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        Patch::new(7).payload(5000).write(&path).unwrap();
+    };
+    published("expedicao_continua_12_1_2410_fin_tttm120_hp.ptm");
+    published("expedicao_continua_12_1_2410_fat_tttm120_hp.ptm");
+    published("fix.ptm");
+    let list = [("expcont", "true"), ("module_publish_blacklist", "fin")];
+    let ended = site.run(&list);
+    assert_eq!(ended.code, 1, "{}", ended.log);
+    for text in ["1 of the patches", "fix.ptm", "`module_publish_blacklist`"] {
+        assert!(ended.log.contains(text), "{text}:\n{}", ended.log);
+    }
+    let folder = site.bucket.join("expedicao_continua/published/12.1.2410");
+    std::fs::create_dir(folder.join("fat")).unwrap();
+    std::fs::rename(folder.join("fix.ptm"), folder.join("fat/fix.ptm")).unwrap();
+    assert_eq!(site.run(&list).code, 0);
+    assert_eq!(site.in_the_latest(RESULT), ["expedicao_continua_12_1_2410_fat_tttm120_hp.ptm", "fix.ptm"]);
+}
+
+#[test]
+fn a_wrong_appserver_is_named_with_its_setting() {
+    let site = Site::new();
+    let ended = site.run(&[("appserver", "/opt/nowhere")]);
+    assert_eq!(ended.code, 1, "{}", ended.log);
+    assert!(ended.log.contains("in `/opt/nowhere`: look at `appserver`"), "{}", ended.log);
 }
