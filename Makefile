@@ -62,7 +62,7 @@ bench: lab
 	@target/$(HOST)/release/lab bench docs/BENCHMARKS.md
 
 images:
-	@echo 'The container images come with the next change; until then the plugins are the static binaries of `make build`.' >&2
+	@echo 'The container images come with a later change; until then the plugins are the static binaries of `make build`.' >&2
 	@exit 1
 
 clean: demo-clean
