@@ -11,6 +11,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::thread;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::error::{Attempt as _, Error};
 use crate::shim;
 
@@ -47,6 +49,14 @@ pub fn output(mut command: Command, input: &str) -> Result<String, Error> {
     }
     let complaint = String::from_utf8_lossy(&result.stderr);
     Err(Error::new(format!("`{shown}` ended with {}: {}{}", result.status, text, complaint.trim())))
+}
+
+/// Asks a process to end, as Jenkins and Kubernetes do (SIGTERM).
+pub fn terminate(id: u32) -> Result<(), Error> {
+    let attempt = || format!("cannot end the process {id}");
+    let process = i32::try_from(id).ok().and_then(Pid::from_raw);
+    let process = process.ok_or_else(|| Error::new(attempt()))?;
+    kill_process(process, Signal::TERM).attempting(attempt)
 }
 
 /// A running tool; it is killed when this value is dropped and when this process ends.

@@ -142,9 +142,8 @@ fn end_servers(folder: &Path) -> Result<bool, Error> {
     }
     let path = folder.join("serve.lock");
     let id = fs::read_to_string(&path).attempting(|| format!("cannot read `{}`", path.display()))?;
-    let mut kill = process::command("kill");
-    kill.arg(id.trim());
-    process::output(kill, "")?;
+    let id = id.trim().parse().attempting(|| format!("`{}` names no process", path.display()))?;
+    process::terminate(id)?;
     while lock(folder)?.is_none() {
         std::thread::sleep(Duration::from_millis(100));
     }

@@ -390,9 +390,7 @@ async fn a_run_that_is_told_to_stop_resumes_its_monitors_and_says_so() {
     let child =
         plugin::start("plugin-rollout", &site.workspace, &site.settings("smarterp-producao", &[])).unwrap();
     wait_until(|| !site.paused().is_empty()).await;
-    let mut kill = lab::process::command("kill");
-    kill.arg(child.id().to_string());
-    lab::process::output(kill, "").unwrap();
+    lab::process::terminate(child.id()).unwrap();
     let ended = Ended::of(&child.wait_with_output().unwrap());
     assert_eq!(ended.code, 75, "{}", ended.log);
     assert_eq!(site.paused(), [""; 0]);
@@ -428,9 +426,7 @@ async fn a_living_run_keeps_another_out_of_its_namespace() {
     assert_eq!(resume.code, 75, "what a living run paused is its own: {}", resume.log);
     assert_eq!(site.paused().len(), 1, "the first run's monitor is its own");
 
-    let mut kill = lab::process::command("kill");
-    kill.arg(first.id().to_string());
-    lab::process::output(kill, "").unwrap();
+    lab::process::terminate(first.id()).unwrap();
     let begun = Instant::now();
     let ended = Ended::of(&first.wait_with_output().unwrap());
     assert_eq!(ended.code, 75, "{}", ended.log);
