@@ -1,7 +1,7 @@
 //! Talking to web APIs (Git server, uptime service): one client with time limits, retries where repeating is safe, a size limit,
 //! and errors that show what was answered. Secrets travel in headers or bodies, never in addresses.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 pub use reqwest::Method;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::failure::{Exit, Fault, chain};
+use crate::jitter::jittered;
 use crate::settings::Secret;
 
 const TRIES: u32 = 4;
@@ -253,9 +254,7 @@ fn pause_asked_for(method: &Method, status: StatusCode, headers: &HeaderMap, tri
 
 /// 0.25 s, 0.5 s, 1 s, plus up to as much again so that parallel runs do not knock together.
 fn backoff(tried: u32) -> Duration {
-    let base = Duration::from_millis(250) * 2_u32.saturating_pow(tried - 1);
-    let nanos = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos());
-    base + base.mul_f64(f64::from(nanos % 1000) / 1000.0)
+    jittered(Duration::from_millis(250) * 2_u32.saturating_pow(tried - 1))
 }
 
 #[cfg(test)]

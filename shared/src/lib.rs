@@ -10,6 +10,7 @@ pub mod entry;
 pub mod failure;
 #[cfg(feature = "http")]
 pub mod http;
+pub mod jitter;
 mod log;
 #[cfg(feature = "process")]
 pub mod process;

@@ -1,11 +1,12 @@
 //! Does what the plan says. Order of writes: (1) the chart, create-only, so that the index never lists what is not there and nothing published is
 //! replaced; (2) the index, compare-and-swap, so that of parallel publications none is lost. A run that is cut between the two is finished by the next.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use shared::bucket::{Bucket, Put};
 use shared::digest::Digest;
+use shared::jitter::jittered;
 use tokio::time::Instant;
 
 use crate::Error;
@@ -108,9 +109,7 @@ async fn put_entry(plan: &Plan, bucket: &Bucket, done: &mut Outcome) -> Result<(
 
 /// 0.1 s, 0.2 s, … 3.2 s, plus up to as much again so that parallel runs do not knock together.
 fn backoff(tries: u32) -> Duration {
-    let base = Duration::from_millis(50) * 2_u32.saturating_pow(tries.min(6));
-    let nanos = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos());
-    base + base.mul_f64(f64::from(nanos % 1000) / 1000.0)
+    jittered(Duration::from_millis(50) * 2_u32.saturating_pow(tries.min(6)))
 }
 
 #[cfg(test)]

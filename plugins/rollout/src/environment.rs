@@ -97,14 +97,18 @@ impl Environment {
     #[must_use]
     pub fn in_use(&self, labels: &str) -> Vec<&str> {
         let which = Deployments { labels: Some(labels.to_owned()), ..Deployments::default() };
-        let is_used = |one: &&DeploymentState| {
-            which.include(&one.name, &one.labels) && (one.wanted > 0 || one.running > 0)
-        };
+        let is_used = |one: &&DeploymentState| which.include(&one.name, &one.labels) && one.is_in_use();
         self.deployments.iter().filter(is_used).map(|one| one.name.as_str()).collect()
     }
 }
 
 impl DeploymentState {
+    /// Whether it wants or has a replica: waking up counts.
+    #[must_use]
+    pub fn is_in_use(&self) -> bool {
+        self.wanted > 0 || self.running > 0
+    }
+
     /// Of an object.
     #[must_use]
     pub fn of(deployment: &Deployment) -> Self {

@@ -56,7 +56,7 @@ impl Work<'_> {
             .chosen(&which)
             .await?
             .into_iter()
-            .filter(|one| one.wanted > 0 || one.running > 0)
+            .filter(DeploymentState::is_in_use)
             .map(|one| one.name)
             .collect();
         match used.is_empty() {

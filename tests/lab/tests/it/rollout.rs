@@ -79,6 +79,20 @@ impl Site {
         plugin::run("plugin-rollout", &self.workspace, &self.settings(profile, more)).unwrap()
     }
 
+    /// A production rollout that is in mid-work: it has paused a monitor.
+    async fn in_mid_work(&self, more: &[(&'static str, &str)]) -> std::process::Child {
+        let settings = self.settings("smarterp-producao", more);
+        let child = plugin::start("plugin-rollout", &self.workspace, &settings).unwrap();
+        wait_until(|| !self.paused().is_empty()).await;
+        child
+    }
+
+    async fn killed_after_pausing(&self) {
+        let mut child = self.in_mid_work(&[]).await;
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
     fn paused(&self) -> Vec<String> {
         self.uptime.monitors().into_iter().filter(|one| one.status == 0).map(|one| one.name).collect()
     }
@@ -250,11 +264,7 @@ async fn a_killed_run_owes_its_monitors_and_the_next_run_finishes() {
     site.publish(NEW).await;
     let customer = site.customer("acme", |one| one).await;
 
-    let mut child =
-        plugin::start("plugin-rollout", &site.workspace, &site.settings("smarterp-producao", &[])).unwrap();
-    wait_until(|| !site.paused().is_empty()).await;
-    child.kill().unwrap();
-    child.wait().unwrap();
+    site.killed_after_pausing().await;
     assert_eq!(site.paused().len(), 1, "SIGKILL leaves the monitor paused");
 
     let resumed = site.run("smarterp-producao", &[("action", "resume")]);
@@ -273,11 +283,7 @@ async fn a_rerun_without_the_monitors_does_not_forget_them() {
     let site = Site::new();
     site.publish(NEW).await;
     let customer = site.customer("acme", |one| one).await;
-    let mut child =
-        plugin::start("plugin-rollout", &site.workspace, &site.settings("smarterp-producao", &[])).unwrap();
-    wait_until(|| !site.paused().is_empty()).await;
-    child.kill().unwrap();
-    child.wait().unwrap();
+    site.killed_after_pausing().await;
 
     let blind = site.run("smarterp-producao", &[("monitors", "none")]);
     assert_eq!(blind.code, 1, "{}", blind.log);
@@ -387,9 +393,7 @@ async fn a_run_that_is_told_to_stop_resumes_its_monitors_and_says_so() {
     let site = Site::new();
     site.publish(NEW).await;
     let customer = site.customer("acme", |one| one).await;
-    let child =
-        plugin::start("plugin-rollout", &site.workspace, &site.settings("smarterp-producao", &[])).unwrap();
-    wait_until(|| !site.paused().is_empty()).await;
+    let child = site.in_mid_work(&[]).await;
     lab::process::terminate(child.id()).unwrap();
     let ended = Ended::of(&child.wait_with_output().unwrap());
     assert_eq!(ended.code, 75, "{}", ended.log);
@@ -411,13 +415,7 @@ async fn a_living_run_keeps_another_out_of_its_namespace() {
         customer.name()
     );
     cluster().apply(&quota).unwrap();
-    let first = plugin::start(
-        "plugin-rollout",
-        &site.workspace,
-        &site.settings("smarterp-producao", &[("backup", "true")]),
-    )
-    .unwrap();
-    wait_until(|| !site.paused().is_empty()).await;
+    let first = site.in_mid_work(&[("backup", "true")]).await;
 
     let second = site.run("smarterp-producao", &[]);
     assert_eq!(second.code, 75, "{}", second.log);
