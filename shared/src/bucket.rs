@@ -28,7 +28,7 @@ use crate::failure::{Exit, Fault, chain};
 pub use folder::Folder;
 pub use key::{Key, Kind};
 pub use publish::{Claim, Manifest, Own};
-pub use settings::{BUCKET, BucketSettings, Location, RawBucket};
+pub use settings::{BUCKET, BUCKET_IF_NEEDED, BucketSettings, Location, RawBucket};
 
 /// Size of one part of an upload. With [`PARTS_IN_FLIGHT`] this bounds the memory of an upload; 10,000 parts of this size are 80 GB.
 const PART: usize = 8 << 20;

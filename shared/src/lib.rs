@@ -1,14 +1,13 @@
 //! What Esteira's five plugins have in common: how they start, read their settings, report and fail, and the
 //! seams to the outside worlds, one feature each. A plugin imports from here; nothing here knows a plugin.
 
-#[cfg(feature = "bucket")]
 pub mod bucket;
+mod chain;
 #[cfg(feature = "cluster")]
 pub mod cluster;
 pub mod digest;
 pub mod entry;
 pub mod failure;
-#[cfg(feature = "http")]
 pub mod http;
 pub mod jitter;
 mod log;

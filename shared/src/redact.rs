@@ -2,12 +2,13 @@
 //! line by line, base64, URL-encoded and JSON-escaped. CI servers mask only the plain form.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
 use url::form_urlencoded::byte_serialize;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::settings::{Env, Reader, Setting, is_document};
 
@@ -20,39 +21,30 @@ const SECRET_KEYS: [&str; 9] =
     ["password", "passwd", "token", "secret", "-data", "_key", "api-key", "apikey", "access-key"];
 const HIDDEN: &str = "[hidden]";
 
-/// Knows the secrets of a run in all their forms.
+/// Knows the secrets of a run in all their forms. Clones share what they know.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Redactor {
     /// Longest first, so that a form that contains another is hidden whole.
-    forms: Vec<String>,
+    forms: Arc<RwLock<Vec<String>>>,
 }
 
 impl Redactor {
-    /// Learns the values of all secret settings, also those that an earlier step or `.config` supplied.
+    /// Knows the values of all secret settings, also those that an earlier step or `.config` supplied.
     pub(crate) fn of(env: &Env, groups: &[&[Setting]]) -> Self {
-        Self::knowing(Reader::new(env, groups).secrets())
+        let redactor = Self::default();
+        redactor.learn(env, groups);
+        redactor
     }
 
+    /// Learns them again, from a snapshot that knows more.
+    pub(crate) fn learn(&self, env: &Env, groups: &[&[Setting]]) {
+        let forms = forms_of(Reader::quiet(env, groups).secrets());
+        *self.forms.write().unwrap_or_else(PoisonError::into_inner) = forms;
+    }
+
+    #[cfg(test)]
     fn knowing<'a>(secrets: impl Iterator<Item = &'a str>) -> Self {
-        let mut forms = BTreeSet::new();
-        for secret in secrets {
-            for text in std::iter::once(secret.trim().to_owned()).chain(parts(secret)) {
-                if text.len() < SHORTEST {
-                    continue;
-                }
-                let text = text.as_str();
-                forms.insert(text.to_owned());
-                forms.insert(STANDARD.encode(text));
-                forms.insert(STANDARD_NO_PAD.encode(text));
-                forms.insert(URL_SAFE.encode(text));
-                forms.insert(byte_serialize(text.as_bytes()).collect());
-                forms.insert(byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20"));
-                forms.insert(serde_json::Value::from(text).to_string().trim_matches('"').to_owned());
-            }
-        }
-        let mut forms: Vec<String> = forms.into_iter().collect();
-        forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
-        Self { forms }
+        Self { forms: Arc::new(RwLock::new(forms_of(secrets))) }
     }
 
     /// The same value without any secret in its texts; it keeps its shape, whatever the secrets are.
@@ -60,19 +52,46 @@ impl Redactor {
         match value {
             Value::String(text) => Value::String(self.clean(&text)),
             Value::Array(items) => items.into_iter().map(|item| self.clean_texts(item)).collect(),
-            Value::Object(entries) => {
-                entries.into_iter().map(|(name, value)| (name, self.clean_texts(value))).collect()
-            }
+            Value::Object(entries) => Value::Object(self.clean_map(entries)),
             Value::Null | Value::Bool(_) | Value::Number(_) => value,
         }
     }
 
+    /// The same entries without any secret in their texts.
+    pub(crate) fn clean_map(&self, entries: Map<String, Value>) -> Map<String, Value> {
+        entries.into_iter().map(|(name, value)| (name, self.clean_texts(value))).collect()
+    }
+
     /// The text without any secret.
     pub(crate) fn clean(&self, text: &str) -> String {
-        self.forms.iter().fold(text.to_owned(), |text, form| {
+        let forms = self.forms.read().unwrap_or_else(PoisonError::into_inner);
+        forms.iter().fold(text.to_owned(), |text, form| {
             if text.contains(form.as_str()) { text.replace(form.as_str(), HIDDEN) } else { text }
         })
     }
+}
+
+/// All forms of all secrets, longest first.
+fn forms_of<'a>(secrets: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut forms = BTreeSet::new();
+    for secret in secrets {
+        for text in std::iter::once(secret.trim().to_owned()).chain(parts(secret)) {
+            if text.len() < SHORTEST {
+                continue;
+            }
+            let text = text.as_str();
+            forms.insert(text.to_owned());
+            forms.insert(STANDARD.encode(text));
+            forms.insert(STANDARD_NO_PAD.encode(text));
+            forms.insert(URL_SAFE.encode(text));
+            forms.insert(byte_serialize(text.as_bytes()).collect());
+            forms.insert(byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20"));
+            forms.insert(serde_json::Value::from(text).to_string().trim_matches('"').to_owned());
+        }
+    }
+    let mut forms: Vec<String> = forms.into_iter().collect();
+    forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
+    forms
 }
 
 /// The parts of a secret that is a document (a key in PEM, a kubeconfig): its tokens and lines of base64, and what its keys call secret. Its words and

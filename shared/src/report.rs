@@ -1,12 +1,16 @@
 //! What a run shows at its end: a few facts and one compact table for people, the same as JSON for machines, and the outputs that
 //! later steps take with `@step.key`. A plugin's `report.rs` fills it; `entry` prints and writes it.
 
+mod record;
+
 use std::fmt;
 use std::io;
 use std::path::Path;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+
+pub(crate) use record::Record;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -91,24 +95,23 @@ impl Report {
         self.next.push(step.into());
         self
     }
-
-    /// Writes the outputs to `.esteira/<name>.json`, whole or not at all.
-    ///
-    /// # Errors
-    /// When the folder or file cannot be written.
-    pub(crate) fn write_outputs(&self, workspace: &Path, name: &str) -> io::Result<()> {
-        write_json(&workspace.join(".esteira"), &format!("{name}.json"), &self.outputs)
-    }
 }
 
 /// Writes a JSON file so that readers see the old or the new one, never half of it.
 pub(crate) fn write_json(folder: &Path, name: &str, content: &impl Serialize) -> io::Result<()> {
+    let mut text = serde_json::to_vec_pretty(content)?;
+    text.push(b'\n');
+    write_whole(&folder.join(name), &text)
+}
+
+/// Writes a file so that readers see the old or the new one, never half of it. Its folder is made if need be.
+pub(crate) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    serde_json::to_writer_pretty(&mut file, content)?;
-    io::Write::write_all(&mut file, b"\n")?;
+    io::Write::write_all(&mut file, content)?;
     set_readable(file.as_file())?;
-    file.persist(folder.join(name)).map_err(|error| error.error)?;
+    file.persist(path).map_err(|error| error.error)?;
     Ok(())
 }
 
@@ -174,13 +177,5 @@ mod tests {
             report.to_string(),
             "2 components are in the mirror\n  bucket   file:///b\n  release  12.1.2310\n  component  result\n  rpo        uploaded\n  web-files  unchanged\nnext: look at the mirror"
         );
-    }
-
-    #[test]
-    fn outputs_appear_as_a_readable_file() {
-        let workspace = tempfile::tempdir().unwrap();
-        Report::new(Ending::Done, "").output("version", "1").write_outputs(workspace.path(), "rpo").unwrap();
-        let text = std::fs::read_to_string(workspace.path().join(".esteira/rpo.json")).unwrap();
-        assert_eq!(text, "{\n  \"version\": \"1\"\n}\n");
     }
 }

@@ -10,6 +10,7 @@ pub mod plan;
 pub mod report;
 pub mod settings;
 
+use shared::bucket::BUCKET_IF_NEEDED;
 use shared::entry::Plugin;
 use shared::failure::{Exit, Failure, Fault};
 use shared::http;
@@ -24,7 +25,7 @@ use crate::settings::Settings;
 pub const PLUGIN: Plugin = Plugin {
     name: "plugin-image-bump",
     about: "Links new versions in Git: changes the version text in files of a repository and opens or refreshes one pull request.",
-    settings: &[settings::OWN, COMMON],
+    settings: &[settings::OWN, BUCKET_IF_NEEDED, COMMON],
 };
 
 /// The whole run.

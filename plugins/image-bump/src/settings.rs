@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use shared::bucket::BucketSettings;
 use shared::settings::{Common, Env, Problems, Reader, Secret, Setting, parse};
 use url::Url;
 
@@ -166,6 +167,8 @@ impl Settings {
         let mut read = Reader::new(env, crate::PLUGIN.settings);
         let raw: Raw = read.raw();
         let common = Common::read(&mut read, env);
+        // Only `handoff` uses it, before and after the run; what is wrong with it is said here.
+        let _ = BucketSettings::read_if(&mut read, env, false);
 
         let git_server = read.required("git_server", raw.git_server, parse::url);
         let git_token = read.required("git_token", raw.git_token, parse::secret);

@@ -19,7 +19,7 @@ pub mod settings;
 pub mod steps;
 
 use kube::Client;
-use shared::bucket::{self, BUCKET, Bucket};
+use shared::bucket::{self, BUCKET_IF_NEEDED, Bucket};
 use shared::cluster::{self, CLUSTER};
 use shared::entry::Plugin;
 use shared::failure::{Exit, Failure, Fault};
@@ -37,7 +37,7 @@ use crate::settings::{Action, Settings};
 pub const PLUGIN: Plugin = Plugin {
     name: "plugin-rollout",
     about: "Updates customer environments on Kubernetes by the procedure of a profile.",
-    settings: &[settings::OWN, CLUSTER, BUCKET, COMMON],
+    settings: &[settings::OWN, CLUSTER, BUCKET_IF_NEEDED, COMMON],
 };
 
 /// The outside worlds of a run.

@@ -8,16 +8,21 @@ use url::Url;
 
 use crate::settings::{Env, Reader, Secret, Setting, parse};
 
-/// Described once for all plugins.
-pub const BUCKET: &[Setting] = &[
-    Setting::new("bucket", "`file:///folder` or `s3://name`", "The bucket, or a folder used as one.")
-        .required(),
-    Setting::new("endpoint", "an address", "S3 server, when it is not Amazon's."),
-    Setting::new("region", "a region's name", "S3 region.").default("us-east-1"),
-    Setting::new("access_key", "a key", "S3 access key; without one, requests are not signed.").secret(),
-    Setting::new("secret_key", "a key", "S3 secret key.").secret(),
-    Setting::new("session_token", "a token", "S3 session token, for temporary credentials.").secret(),
-];
+/// Described once for all plugins that cannot work without a bucket.
+pub const BUCKET: &[Setting] = &[ADDRESS.required(), ENDPOINT, REGION, ACCESS_KEY, SECRET_KEY, SESSION_TOKEN];
+
+/// The same for plugins that need a bucket for some of what they do.
+pub const BUCKET_IF_NEEDED: &[Setting] = &[ADDRESS, ENDPOINT, REGION, ACCESS_KEY, SECRET_KEY, SESSION_TOKEN];
+
+const ADDRESS: Setting =
+    Setting::new("bucket", "`file:///folder` or `s3://name`", "The bucket, or a folder used as one.");
+const ENDPOINT: Setting = Setting::new("endpoint", "an address", "S3 server, when it is not Amazon's.");
+const REGION: Setting = Setting::new("region", "a region's name", "S3 region.").default("us-east-1");
+const ACCESS_KEY: Setting =
+    Setting::new("access_key", "a key", "S3 access key; without one, requests are not signed.").secret();
+const SECRET_KEY: Setting = Setting::new("secret_key", "a key", "S3 secret key.").secret();
+const SESSION_TOKEN: Setting =
+    Setting::new("session_token", "a token", "S3 session token, for temporary credentials.").secret();
 
 /// The raw texts of [`BUCKET`].
 #[derive(Debug, Default, Deserialize, Serialize)]

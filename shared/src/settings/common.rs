@@ -24,6 +24,16 @@ pub const COMMON: &[Setting] = &[
         "Name of this step's outputs, for a plugin that runs twice in a pipeline: `.esteira/<name>.json`.",
     )
     .default("the plugin's name without `plugin-`"),
+    Setting::new(
+        "output_file",
+        "a file in the workspace",
+        "The outputs once more, as `KEY=value` lines (dotenv), for steps that are no plugins of Esteira.",
+    ),
+    Setting::new(
+        "handoff",
+        "a prefix in the bucket",
+        "Outputs are also kept in the bucket, as `<handoff>/<name>.json`, and `@name.key` is looked for there when the workspace does not have it: for pipelines of several repositories.",
+    ),
 ];
 
 /// The raw texts of [`COMMON`].
@@ -34,6 +44,8 @@ pub struct RawCommon {
     log_format: Option<String>,
     report_dir: Option<String>,
     output_as: Option<String>,
+    output_file: Option<String>,
+    handoff: Option<String>,
 }
 
 /// The form of log lines.
@@ -59,6 +71,10 @@ pub struct Common {
     pub report_dir: Option<PathBuf>,
     /// Name of this step's outputs, when it is not the plugin's.
     pub output_as: Option<String>,
+    /// Where the outputs go as dotenv lines.
+    pub output_file: Option<PathBuf>,
+    /// Prefix in the bucket under which outputs are handed on.
+    pub handoff: Option<String>,
 }
 
 impl Common {
@@ -67,12 +83,18 @@ impl Common {
     pub fn read(read: &mut Reader<'_>, env: &Env) -> Self {
         let raw: RawCommon = read.raw();
         let in_workspace = |value: &str| parse::text(value).map(|path| env.workspace().join(path));
+        let handoff = read.optional("handoff", raw.handoff, parse::inner_path);
+        if handoff.is_some() && !env.plugin_variables().contains_key("bucket") {
+            read.problem("bucket", "required, because `handoff` is set");
+        }
         Self {
             dry_run: read.or("dry_run", raw.dry_run, parse::boolean, false),
             log_level: read.or("log_level", raw.log_level, log_level, "info".to_owned()),
             log_format: read.or("log_format", raw.log_format, log_format, LogFormat::Text),
             report_dir: read.optional("report_dir", raw.report_dir, in_workspace),
             output_as: read.optional("output_as", raw.output_as, output_name),
+            output_file: read.optional("output_file", raw.output_file, in_workspace),
+            handoff,
         }
     }
 }

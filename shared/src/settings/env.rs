@@ -1,10 +1,12 @@
 //! The snapshot of the outside that settings are made of: environment, `.config`, and what earlier steps left in
 //! `.esteira/`. Taken once at the start; the only file of the project that reads the environment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
+
+use super::reader::reference;
 
 /// Variables that a child process may see besides what a plugin hands it: no secret is among them.
 const INHERITED: [&str; 15] = [
@@ -35,7 +37,7 @@ pub struct Env {
 }
 
 /// What a file says, or why it cannot be read. An error here is a problem only for a run that needs the file.
-pub(super) type Readable<T> = Result<T, String>;
+pub(crate) type Readable<T> = Result<T, String>;
 
 impl Env {
     /// Reads the environment and the workspace (the current folder). Bytes that are not UTF-8 become U+FFFD.
@@ -148,8 +150,21 @@ impl Env {
         self.config_file.as_ref()
     }
 
-    pub(super) fn outputs(&self) -> &BTreeMap<String, Readable<Map<String, Value>>> {
+    /// Outputs of earlier steps, by the step's name.
+    pub(crate) fn outputs(&self) -> &BTreeMap<String, Readable<Map<String, Value>>> {
         &self.outputs
+    }
+
+    /// The steps whose outputs settings ask for and nobody has brought yet.
+    pub(crate) fn lacking_outputs(&self) -> BTreeSet<String> {
+        let values = self.plugin_variables();
+        let steps = values.values().filter_map(|value| Some(reference(value)?.0.to_owned()));
+        steps.filter(|step| !self.outputs.contains_key(step)).collect()
+    }
+
+    /// Brings a step's outputs, or says why there are none.
+    pub(crate) fn add_outputs(&mut self, step: String, outputs: Readable<Map<String, Value>>) {
+        self.outputs.insert(step, outputs);
     }
 }
 
@@ -168,9 +183,12 @@ fn read_outputs(folder: &Path) -> BTreeMap<String, Readable<Map<String, Value>>>
         .filter_map(|entry| {
             let path = entry.path();
             let step = path.file_name()?.to_str()?.strip_suffix(".json")?.to_owned();
-            let text = std::fs::read(&path).map_err(|error| error.to_string());
+            let unreadable =
+                |error: String| format!("`.esteira/{step}.json` is there, but cannot be read: {error}");
             let outputs =
-                text.and_then(|text| serde_json::from_slice(&text).map_err(|error| error.to_string()));
+                std::fs::read(&path).map_err(|error| unreadable(error.to_string())).and_then(|text| {
+                    serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string()))
+                });
             Some((step, outputs))
         })
         .collect()

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tracing::subscriber::{NoSubscriber, with_default};
 
 use super::parse::Parsed;
 use super::{Env, Problems, SIBLING_NAMES, Setting, config_file};
@@ -44,6 +45,11 @@ impl<'a> Reader<'a> {
         reader.refuse_unresolved_secrets();
         reader.take_outputs_of_earlier_steps(env);
         reader
+    }
+
+    /// The same, saying nothing: for readings before or beside the plugin's own.
+    pub(crate) fn quiet(env: &Env, groups: &[&'a [Setting]]) -> Self {
+        with_default(NoSubscriber::default(), || Self::new(env, groups))
     }
 
     /// The values that must never be shown, wherever they came from.
@@ -220,7 +226,7 @@ fn take_build_parameter(env: &Env, settings: &[&Setting], values: &mut BTreeMap<
 }
 
 /// `@step.key` taken apart; other texts are no reference.
-fn reference(value: &str) -> Option<(&str, &str)> {
+pub(super) fn reference(value: &str) -> Option<(&str, &str)> {
     let (step, key) = value.trim().strip_prefix('@')?.split_once('.')?;
     let is_name = |text: &str| {
         !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
@@ -232,9 +238,7 @@ fn missing_output(env: &Env, step: &str, key: &str) -> String {
     let listed =
         |names: Vec<&String>| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     match env.outputs().get(step) {
-        Some(Err(reason)) => {
-            format!("`@{step}.{key}` asks for `.esteira/{step}.json`, which cannot be read: {reason}")
-        }
+        Some(Err(reason)) => format!("`@{step}.{key}` asks for an output of `{step}`: {reason}"),
         Some(Ok(outputs)) => format!(
             "`@{step}.{key}` asks for `{key}` in `.esteira/{step}.json`, which has only {}",
             listed(outputs.keys().collect())
@@ -408,8 +412,7 @@ mod tests {
         let variables = [("PLUGIN_NAMESPACE".to_owned(), "@rpo.version".to_owned())].into();
         let problems = problems(&Env::in_workspace(variables, workspace.path().to_owned()));
         assert!(problems[0].starts_with(".config: is there, but cannot be read: "), "{problems:?}");
-        let unreadable =
-            "PLUGIN_NAMESPACE: `@rpo.version` asks for `.esteira/rpo.json`, which cannot be read: ";
+        let unreadable = "PLUGIN_NAMESPACE: `@rpo.version` asks for an output of `rpo`: `.esteira/rpo.json` is there, but cannot be read: ";
         assert!(problems[1].starts_with(unreadable), "{problems:?}");
         assert_eq!(problems.len(), 2, "{problems:?}");
     }

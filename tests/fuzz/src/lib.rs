@@ -1,0 +1,1 @@
+//! Random and half-broken input for everything that reads what others wrote.
