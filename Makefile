@@ -15,7 +15,7 @@ CLUSTER := $(patsubst ~/%,$(HOME)/%,$(KUBECONFIG))
 endif
 unexport KUBECONFIG
 
-.PHONY: all build lab demo demo-clean test lint bench images clean help
+.PHONY: all build lab demo demo-clean test lint bench reliability images clean help
 
 help:
 	@echo 'make demo        a release from patches to customers, on this machine'
@@ -25,6 +25,7 @@ help:
 	@echo 'make test        builds what the tests need and runs everything'
 	@echo 'make lint        format, clippy, documentation, licences'
 	@echo 'make bench       memory and start-up figures, written to docs/BENCHMARKS.md'
+	@echo 'make reliability  make test, and its counts written to docs/RELIABILITY.md'
 	@echo 'make clean       make demo-clean, and removes target'
 	@echo
 	@echo 'Programs of this project are built in $(BIN) (target grows to about 7 GB), the real components that'
@@ -60,6 +61,10 @@ lint:
 bench: lab
 	@cargo build --workspace --bins --locked --release
 	@target/$(HOST)/release/lab bench docs/BENCHMARKS.md
+
+# The tests count what they did to the plugins; this runs them and writes the counts down.
+reliability: test
+	@$(LAB) figures docs/RELIABILITY.md
 
 images:
 	@echo 'The container images come with a later change; until then the plugins are the static binaries of `make build`.' >&2

@@ -8,6 +8,7 @@ mod error;
 pub mod bench;
 pub mod cluster;
 pub mod demo;
+pub mod figures;
 pub mod fixtures;
 pub mod folder;
 pub mod gitea;

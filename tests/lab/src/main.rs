@@ -33,6 +33,7 @@ fn run(arguments: &[OsString]) -> Result<(), Error> {
         ("demo", [folder]) => lab::demo::demo(Path::new(folder), None),
         ("demo", [folder, kubeconfig]) => lab::demo::demo(Path::new(folder), Some(Path::new(kubeconfig))),
         ("bench", [page]) => lab::wait::block_on(async || lab::bench::write(Path::new(page)).await),
+        ("figures", [page]) => lab::figures::write(Path::new(page)),
         ("clean", [folder]) => lab::demo::clean(Path::new(folder)),
         // Hidden: what the lab starts of itself.
         ("serve", [folder]) => lab::demo::serve(Path::new(folder), None),
@@ -41,7 +42,7 @@ fn run(arguments: &[OsString]) -> Result<(), Error> {
         ("sweep", [folder]) => lab::folder::sweep_after_owner(Path::new(folder)),
         ("hold", []) => hold(),
         _ => Err(Error::new(
-            "expected: build (builds the real components into the cache), demo FOLDER [KUBECONFIG], clean FOLDER, bench PAGE",
+            "expected: build (builds the real components into the cache), demo FOLDER [KUBECONFIG], clean FOLDER, bench PAGE, figures PAGE",
         )),
     }
 }
