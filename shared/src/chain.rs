@@ -15,7 +15,7 @@ use crate::settings::{Common, Env};
 
 pub(crate) use handoff::take;
 
-/// The CI server's own file for outputs (Harness; `reference/ci-conventions.md` has nothing of the kind for Drone, Woodpecker and Jenkins).
+/// The CI server's own file for outputs; set by Harness' runner (lite-engine, `pipeline/runtime/run.go`).
 const DRONE_OUTPUT: &str = "DRONE_OUTPUT";
 
 /// What was to be handed on or taken and could not be.
