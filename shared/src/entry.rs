@@ -8,8 +8,10 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use crate::chain;
+use crate::ci;
 use crate::failure::{Exit, Failure};
 use crate::log;
+use crate::notify;
 #[cfg(feature = "process")]
 use crate::process::shim;
 use crate::redact::Redactor;
@@ -53,7 +55,7 @@ where
 
     let env = Env::snapshot();
     let redactor = Redactor::of(&env, plugin.settings);
-    let common = common_settings(&env);
+    let common = common_settings(plugin, &env);
     log::start(&common.log_level, common.log_format, &redactor);
     tracing::info!("{} {}", plugin.name, env!("CARGO_PKG_VERSION"));
 
@@ -64,6 +66,7 @@ where
             return ExitCode::from(Exit::Temporary as u8);
         }
     };
+    let told = env.clone();
     let result = runtime.block_on(async {
         let stop = Stop::on_signals().map_err(|error| Failure {
             exit: Exit::Temporary,
@@ -73,8 +76,6 @@ where
         })?;
         whole(plugin, env, &common, &redactor, stop, run).await
     });
-    // A blocking read of a dead file system must not keep the process from ending.
-    runtime.shutdown_background();
 
     let record = Record::of(plugin, &result, begun);
     let mut code = show(&result);
@@ -84,10 +85,16 @@ where
             code = complain(code, &format!("cannot write the report into `{}`: {error}", folder.display()));
         }
     }
+    let is_dry = common.dry_run || record.report.is_some_and(|report| report.ending == Ending::DryRun);
+    if let Some(notify) = common.notify.as_ref().filter(|_| !is_dry) {
+        runtime.block_on(notify::tell(notify, &told, &redactor, &record));
+    }
+    // A blocking read of a dead file system must not keep the process from ending.
+    runtime.shutdown_background();
     ExitCode::from(code)
 }
 
-/// A run, and what follows from its success: its outputs are handed on to later steps.
+/// A run, and what follows from its success: its outputs are handed on to later steps, then other pipelines are started.
 async fn whole<F, Running>(
     plugin: &Plugin,
     env: Env,
@@ -102,21 +109,49 @@ where
 {
     let env = stop.or(async { Ok(chain::take(env, common).await?) }).await?;
     redactor.learn(&env, plugin.settings);
-    let report = run(env.clone(), stop.clone()).await?;
+    // Outputs that came from the bucket may be in them.
+    let common = &common_settings(plugin, &env);
+    let name = common.output_as.as_deref().unwrap_or_else(|| plugin.name.trim_start_matches("plugin-"));
+    let report = if common.ci.is_schedule {
+        ci::schedule::run(plugin, &env, &stop).await?
+    } else {
+        ci::check_parameters(&common.ci, &env, name)?;
+        run(env.clone(), stop.clone()).await?
+    };
     if report.ending == Ending::DryRun {
         return Ok(report);
     }
-    let name = common.output_as.as_deref().unwrap_or_else(|| plugin.name.trim_start_matches("plugin-"));
-    let outputs = redactor.clean_map(report.outputs.clone());
-    if let Err(error) = chain::give(&env, common, name, &outputs).await {
-        return Err(Failure::from(error).after(report));
+    let report = hand_on(&env, common, redactor, name, report).await?;
+    if common.ci.is_schedule {
+        return Ok(report);
     }
-    Ok(report)
+    let count = report.outputs.len();
+    let report = ci::start_pipelines(&common.ci, &env, name, report, &stop).await?;
+    if report.outputs.len() == count {
+        Ok(report)
+    } else {
+        hand_on(&env, common, redactor, name, report).await
+    }
+}
+
+/// Hands the outputs of a report on; it comes back as it was.
+async fn hand_on(
+    env: &Env,
+    common: &Common,
+    redactor: &Redactor,
+    name: &str,
+    report: Report,
+) -> Result<Report, Failure> {
+    let outputs = redactor.clean_map(report.outputs.clone());
+    match chain::give(env, common, name, &outputs).await {
+        Ok(()) => Ok(report),
+        Err(error) => Err(Failure::from(error).after(report)),
+    }
 }
 
 /// The common settings, before the plugin reads all of them and reports what cannot be used.
-fn common_settings(env: &Env) -> Common {
-    let mut read = Reader::quiet(env, &[crate::settings::COMMON]);
+fn common_settings(plugin: &Plugin, env: &Env) -> Common {
+    let mut read = Reader::quiet(env, plugin.settings);
     let common = Common::read(&mut read, env);
     // Problems are the plugin's to report, together with all others.
     let _: Result<(), Problems> = read.finish(|| Some(()));
