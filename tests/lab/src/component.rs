@@ -23,13 +23,23 @@ pub(crate) struct Component {
 const NO_RESOURCES: (&str, &[&str]) = ("", &[]);
 
 /// All of them, the quickest first, so that a problem with the tool chain shows soon.
-pub(crate) const COMPONENTS: [Component; 6] = [
+pub(crate) const COMPONENTS: [Component; 7] = [
     Component {
         name: "etcd",
         programs: &[("etcd", "go.etcd.io/etcd/server/v3")],
         linker: "-s -w",
         tags: "",
         has_c: false,
+        resources: NO_RESOURCES,
+        takes: "1 minute",
+    },
+    Component {
+        name: "drone",
+        programs: &[("drone-server", "github.com/drone/drone/cmd/drone-server")],
+        linker: "-s -w",
+        // The edition under the Apache licence: cron jobs and promotions answer 501.
+        tags: "oss nolimit",
+        has_c: true,
         resources: NO_RESOURCES,
         takes: "1 minute",
     },

@@ -3,6 +3,7 @@
 //! who creates a repository, reads it, merges.
 //! Called by tests as `lab::gitea()`, and by the demo as `Gitea::start`.
 
+mod oauth;
 mod server;
 
 use std::path::Path;
