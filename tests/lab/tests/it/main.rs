@@ -4,6 +4,7 @@
 mod appserver;
 mod chart_publish;
 mod children;
+mod ci_server;
 mod control_plane;
 mod demo;
 mod ends_with_its_owner;
