@@ -78,20 +78,25 @@ where
     });
 
     let record = Record::of(plugin, &result, begun);
-    let mut code = show(&result);
-    if let Some(folder) = &common.report_dir {
-        let value = redactor.clean_texts(serde_json::to_value(&record).unwrap_or_default());
-        if let Err(error) = write_json(folder, "report.json", &value) {
-            code = complain(code, &format!("cannot write the report into `{}`: {error}", folder.display()));
-        }
-    }
-    let is_dry = common.dry_run || record.report.is_some_and(|report| report.ending == Ending::DryRun);
-    if let Some(notify) = common.notify.as_ref().filter(|_| !is_dry) {
+    let code = write_report(show(&result), &common, &redactor, &record);
+    if let Some(notify) = common.notify.as_ref().filter(|_| !common.dry_run) {
         runtime.block_on(notify::tell(notify, &told, &redactor, &record));
     }
     // A blocking read of a dead file system must not keep the process from ending.
     runtime.shutdown_background();
     ExitCode::from(code)
+}
+
+/// Writes the report files, if they are asked for; gives the exit code then.
+fn write_report(code: u8, common: &Common, redactor: &Redactor, record: &Record<'_>) -> u8 {
+    let Some(folder) = &common.report_dir else { return code };
+    let value = redactor.clean_texts(serde_json::to_value(record).unwrap_or_default());
+    match write_json(folder, "report.json", &value) {
+        Ok(()) => code,
+        Err(error) => {
+            complain(code, &format!("cannot write the report into `{}`: {error}", folder.display()))
+        }
+    }
 }
 
 /// A run, and what follows from its success: its outputs are handed on to later steps, then other pipelines are started.

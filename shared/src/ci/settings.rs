@@ -1,14 +1,18 @@
 //! The settings about the CI server, which every plugin has. No IO: everything comes from the snapshot.
 
+mod access;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use url::Url;
+
+pub(crate) use access::{Access, Kind};
+use access::{guess, kind, own, own_url, read_access};
 
 use super::expression;
 use super::target::{Target, target};
-use crate::settings::{Env, Reader, Secret, Setting, parse};
+use crate::settings::{Env, Reader, Setting, parse};
 
 /// Described once for all plugins.
 pub const CI: &[Setting] = &[
@@ -54,23 +58,6 @@ pub(super) struct Raw {
     schedule_branch: Option<String>,
     schedule_timezone: Option<String>,
     action: Option<String>,
-}
-
-/// Which CI server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Drone,
-    Woodpecker,
-    Jenkins,
-}
-
-/// A CI server that can be asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Access {
-    pub(crate) kind: Kind,
-    pub(crate) url: Url,
-    pub(crate) token: Secret,
-    pub(crate) user: Option<String>,
 }
 
 /// Everything about the CI server.
@@ -155,32 +142,6 @@ impl CiSettings {
     }
 }
 
-fn read_access(
-    read: &mut Reader<'_>,
-    raw: &Raw,
-    kind: Option<Kind>,
-    env: &Env,
-) -> (Option<Access>, Vec<(&'static str, &'static str)>) {
-    let url = read.optional("ci_url", raw.ci_url.clone(), parse::url).or_else(|| own_url(kind, env));
-    let token = read.optional("ci_token", raw.ci_token.clone(), parse::secret);
-    let user = read.optional("ci_user", raw.ci_user.clone(), parse::text);
-    let mut lacking = Vec::new();
-    if kind.is_none() {
-        lacking.push(("ci_server", "which CI server is it? This step runs on none that is known"));
-    }
-    if url.is_none() {
-        lacking.push(("ci_url", "the CI server's address is not in the environment"));
-    }
-    if token.is_none() {
-        lacking.push(("ci_token", "the CI server asks for a token"));
-    }
-    if user.is_none() && kind == Some(Kind::Jenkins) {
-        lacking.push(("ci_user", "Jenkins asks for the user whose token it is"));
-    }
-    let access = (lacking.is_empty()).then_some(()).and(kind).zip(url).zip(token);
-    (access.map(|((kind, url), token)| Access { kind, url, token, user }), lacking)
-}
-
 fn read_parameters(read: &mut Reader<'_>, raw: &Raw, kind: Option<Kind>) -> BTreeMap<String, String> {
     let parameters =
         read.or("trigger_parameters", raw.trigger_parameters.clone(), parse::map, BTreeMap::new());
@@ -259,47 +220,6 @@ fn is_schedule(read: &mut Reader<'_>, action: Option<&str>) -> bool {
         read.problem("action", &format!("expected {takes}; got `{action}`"));
     }
     action == "schedule"
-}
-
-/// The server that runs this step. Woodpecker also sets some of Drone's variables, so it is asked first.
-fn guess(env: &Env) -> Option<Kind> {
-    if env.variable("CI") == Some("woodpecker") {
-        Some(Kind::Woodpecker)
-    } else if env.variable("DRONE") == Some("true") {
-        Some(Kind::Drone)
-    } else {
-        env.variable("JENKINS_URL").map(|_| Kind::Jenkins)
-    }
-}
-
-fn own_url(kind: Option<Kind>, env: &Env) -> Option<Url> {
-    let text = match kind? {
-        Kind::Drone => {
-            format!("{}://{}", env.variable("DRONE_SYSTEM_PROTO")?, env.variable("DRONE_SYSTEM_HOST")?)
-        }
-        Kind::Woodpecker => env.variable("CI_SYSTEM_URL")?.to_owned(),
-        Kind::Jenkins => env.variable("JENKINS_URL")?.to_owned(),
-    };
-    parse::url(&text).ok()
-}
-
-/// A variable of the server that runs this step, if it is of the kind that is meant.
-fn own(kind: Option<Kind>, env: &Env, drone: &str, woodpecker: &str) -> Option<String> {
-    let name = match guess(env).filter(|own| Some(*own) == kind)? {
-        Kind::Drone => drone,
-        Kind::Woodpecker => woodpecker,
-        Kind::Jenkins => return None,
-    };
-    env.variable(name).map(str::to_owned)
-}
-
-fn kind(value: &str) -> parse::Parsed<Kind> {
-    match value.trim() {
-        "drone" => Ok(Kind::Drone),
-        "woodpecker" => Ok(Kind::Woodpecker),
-        "jenkins" => Ok(Kind::Jenkins),
-        _ => Err("`drone`, `woodpecker` or `jenkins`".to_owned()),
-    }
 }
 
 fn when(value: &str) -> parse::Parsed<bool> {

@@ -152,7 +152,8 @@ impl State {
     }
 
     fn change_cron(&mut self, id: &str, body: &Value) -> Answer {
-        let Some(cron) = self.crons.iter_mut().find(|cron| cron["id"].to_string() == id) else {
+        let id: u64 = id.parse().unwrap_or(0);
+        let Some(cron) = self.crons.iter_mut().find(|cron| cron["id"] == id) else {
             return Answer::status(404, "");
         };
         let mut changed = cron.clone();

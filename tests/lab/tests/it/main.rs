@@ -17,6 +17,7 @@ mod notify;
 mod object_store;
 mod package;
 mod readme;
+mod real_ci_servers;
 mod rollout;
 mod rpo;
 mod schedule;
