@@ -101,15 +101,28 @@ fn chart_publish() {
 #[test]
 fn rollout() {
     let seeds: [&[u8]; 1] = [
-        b"VERSION=1.4.0\n--\nCHART=web\n--\nNAMESPACES=acme-{a,b}\n--\nCONCURRENCY=4\n--\nMAX_FAILURES=1e+01\n--\nKUBECONFIG=/k\n--\nBUCKET=s3://b\n--\nBACKUP_TIMEOUT=2h\n--\nSELECTOR=a=b\n--\nMONITORS=none",
+        b"PROFILE=smarterp-release\n--\nACTION=update\n--\nVERSION=1.4.0\n--\nCHART=web\n--\nNAMESPACES=acme-{a,b}\n--\nCONCURRENCY=4\n--\nMAX_FAILURES=1e+01\n--\nKUBECONFIG=/k\n--\nBUCKET=s3://b\n--\nBACKUP_TIMEOUT=2h\n--\nSELECTOR=a=b\n--\nMONITORS=none",
     ];
     let secrets = ["ACCESS_KEY", "SECRET_KEY", "SESSION_TOKEN", "UPTIMEROBOT_KEY"];
     super::run("settings of plugin-rollout", &seeds, |input| {
-        let env = env(input, &secrets);
-        let problems =
-            plugin_rollout::settings::Settings::from_env(&env).map_err(|problems| problems.to_string());
-        holds(plugin_rollout::settings::Settings::from_env(&env))
-            || problems.is_err_and(|text| text.contains("PLUGIN_PROFILE"))
+        holds(plugin_rollout::settings::Settings::from_env(&env(input, &secrets)))
+    });
+}
+
+#[test]
+fn profiles() {
+    let folder = lab::folder::temporary("fuzz").unwrap();
+    let seeds: [&[u8]; 2] = [
+        include_bytes!("../../../../plugins/rollout/profiles/smarterp-producao.yaml"),
+        include_bytes!("../../../../plugins/rollout/profiles/smarterp-release.yaml"),
+    ];
+    super::run("profiles of plugin-rollout", &seeds, |input| {
+        std::fs::write(folder.join("profile.yaml"), input).unwrap();
+        let Ok((profile, _)) = plugin_rollout::profile::Profile::load("profile.yaml", &folder) else {
+            return false;
+        };
+        let _ = (profile.runs_helm(), profile.needs_bucket(), profile.environment_of("acme-prod"));
+        true
     });
 }
 

@@ -110,6 +110,27 @@ fn a_plugin_killed_under_a_shell_takes_all_that_it_started_with_it_within_a_seco
 }
 
 #[test]
+fn a_plugin_that_is_told_to_stop_takes_all_that_it_started_with_it() {
+    let site = Site::new(&format!("{FAMILY}\nwait\nsleep 303"));
+    let run = plugin::start("plugin-chart-publish", &site.workspace, &site.settings()).unwrap();
+    wait_until(|| site.processes().len() == 3);
+    process::terminate(run.id()).unwrap();
+    let ended = Ended::of(&run.wait_with_output().unwrap());
+    assert_eq!(ended.code, 75, "{}", ended.log);
+    let processes = site.processes();
+    wait_until(|| !processes.iter().any(|process| is_running(process)));
+}
+
+#[test]
+fn a_tool_whose_supervisor_was_killed_does_not_go_on_alone() {
+    let site = Site::new("echo $$ > $HERE/tool.pid; kill -9 $PPID; sleep 305");
+    let ended = site.run();
+    assert!(ended.log.contains("ended with signal: 9 (SIGKILL)"), "{}", ended.log);
+    let processes = site.processes();
+    wait_until(|| !is_running(&processes[0]));
+}
+
+#[test]
 fn what_a_tool_leaves_behind_ends_with_it_and_is_not_waited_for() {
     let site = Site::new(&format!("{FAMILY}\nwhile ! [ -e $HERE/daemon.pid ]; do sleep 0.05; done; exit 7"));
     let ended = site.run();
