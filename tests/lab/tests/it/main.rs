@@ -15,6 +15,7 @@ mod limits;
 mod measured_run;
 mod object_store;
 mod package;
+mod processes;
 mod readme;
 mod rollout;
 mod rpo;
