@@ -7,6 +7,7 @@ mod error;
 
 pub mod bench;
 pub mod cluster;
+pub mod cut;
 pub mod demo;
 pub mod figures;
 pub mod fixtures;
@@ -24,6 +25,7 @@ pub mod tool;
 pub mod wait;
 
 pub use cluster::{Cluster, cluster};
+pub use cut::{Cut, Moment};
 pub use error::{Attempt, Error};
 pub use gitea::{Gitea, gitea};
 pub use measure::{Measured, run_measured};

@@ -5,6 +5,7 @@ mod appserver;
 mod chart_publish;
 mod children;
 mod control_plane;
+mod crashes;
 mod demo;
 mod ends_with_its_owner;
 mod environment;
