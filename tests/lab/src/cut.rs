@@ -5,7 +5,7 @@
 mod proxy;
 
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -28,6 +28,24 @@ pub enum Moment {
 
 /// Both sides of a write.
 pub const MOMENTS: [Moment; 2] = [Moment::Before, Moment::After];
+
+/// Does `work` for each of `cases`, three at once: a run waits more than it computes.
+///
+/// # Panics
+/// When the work does.
+pub fn side_by_side<T: Send>(cases: Vec<T>, work: impl Fn(T) + Sync) {
+    let cases = Mutex::new(cases.into_iter());
+    let next = || cases.lock().unwrap_or_else(PoisonError::into_inner).next();
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while let Some(case) = next() {
+                    work(case);
+                }
+            });
+        }
+    });
+}
 
 /// What stands before a server for one run; it ends when dropped.
 pub struct Cut {
@@ -62,6 +80,13 @@ impl Cut {
     /// Where it answers, instead of the server.
     pub fn url(&self) -> &str {
         &self.proxy.url
+    }
+
+    /// Takes only requests to paths that end so for writes: some services are asked by POST too.
+    #[must_use]
+    pub fn counting(self, path: &'static str) -> Self {
+        self.gate.count_only(path);
+        self
     }
 
     /// Ends the run at its n-th write, counted from 1.

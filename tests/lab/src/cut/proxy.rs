@@ -37,6 +37,7 @@ pub(super) enum Act {
 pub(super) struct Gate {
     server: String,
     armed: Mutex<Option<(usize, Moment, Act)>>,
+    counted: Mutex<&'static str>,
     /// Writes pass one by one: of parts that are uploaded side by side, which one is the n-th would be chance.
     turn: Turn<()>,
     writes: AtomicUsize,
@@ -51,6 +52,7 @@ impl Gate {
         Self {
             server: server.to_owned(),
             armed: Mutex::default(),
+            counted: Mutex::default(),
             turn: Turn::default(),
             writes: AtomicUsize::new(0),
             process: AtomicU32::new(0),
@@ -62,6 +64,15 @@ impl Gate {
 
     pub(super) fn arm(&self, write: usize, moment: Moment, act: Act) {
         *self.armed.lock().unwrap_or_else(PoisonError::into_inner) = Some((write, moment, act));
+    }
+
+    pub(super) fn count_only(&self, path: &'static str) {
+        *self.counted.lock().unwrap_or_else(PoisonError::into_inner) = path;
+    }
+
+    fn is_write(&self, request: &Parts) -> bool {
+        let counted = *self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        !matches!(request.method, Method::GET | Method::HEAD) && request.uri.path().ends_with(counted)
     }
 
     pub(super) fn watch(&self, process: u32) {
@@ -149,7 +160,7 @@ async fn pass(State((gate, client)): State<(Arc<Gate>, reqwest::Client)>, reques
     let Ok(body) = to_bytes(body, LARGEST_BODY).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
-    if matches!(head.method, Method::GET | Method::HEAD) {
+    if !gate.is_write(&head) {
         return forward(&gate, &client, head, body).await;
     }
     let _turn = gate.turn.lock().await;

@@ -2,10 +2,8 @@
 //! meanwhile is whole, the next run reaches the same end as an undisturbed one, and the run after that has nothing to do.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::thread;
 
-use lab::cut::MOMENTS;
+use lab::cut::{MOMENTS, side_by_side};
 use lab::figures;
 use lab::fixtures::{Site, sha256};
 use lab::{Cut, Error, Moment};
@@ -34,22 +32,12 @@ impl Crashes {
 
         let cases: Vec<_> =
             (1..=run.writes).flat_map(|write| MOMENTS.map(|moment| (write, moment))).collect();
-        let count = cases.len();
-        let cases = Mutex::new(cases.into_iter());
-        let next = || cases.lock().unwrap().next();
-        thread::scope(|scope| {
-            for _ in 0..3 {
-                scope.spawn(|| {
-                    while let Some((write, moment)) = next() {
-                        self.cut(write, moment, &before, &expected);
-                    }
-                });
-            }
-        });
+        let count = cases.len() as u64;
+        side_by_side(cases, |(write, moment)| self.cut(write, moment, &before, &expected));
         figures::note(
             "crashes",
             &format!("{}: killed before or after a write, and finished by the next run", self.what),
-            count as u64,
+            count,
         )
         .unwrap();
     }
