@@ -8,6 +8,7 @@ mod error;
 
 pub mod bench;
 pub mod cluster;
+pub mod cut;
 pub mod demo;
 pub mod drone;
 pub mod figures;
@@ -28,6 +29,7 @@ pub mod woodpecker;
 
 pub use cluster::{Cluster, cluster};
 pub use drone::{Drone, drone};
+pub use cut::{Cut, Moment};
 pub use error::{Attempt, Error};
 pub use gitea::{Gitea, gitea};
 pub use measure::{Measured, run_measured};
