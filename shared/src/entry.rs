@@ -13,7 +13,7 @@ use crate::failure::{Exit, Failure};
 use crate::log;
 use crate::notify;
 #[cfg(feature = "process")]
-use crate::process::shim;
+use crate::process::{self, shim};
 use crate::redact::Redactor;
 use crate::report::{Ending, Record, Report, write_json};
 use crate::settings::{Common, Env, Problems, Reader, Setting};
@@ -41,7 +41,7 @@ where
     let begun = Instant::now();
     #[cfg(feature = "process")]
     {
-        if let Some(code) = shim::become_tool(std::env::args_os().skip(1)) {
+        if let Some(code) = shim::play(std::env::args_os().skip(1)) {
             return code;
         }
         shim::arm();
@@ -55,6 +55,8 @@ where
 
     let env = Env::snapshot();
     let redactor = Redactor::of(&env, plugin.settings);
+    #[cfg(feature = "process")]
+    process::redact_with(&redactor);
     let common = common_settings(plugin, &env);
     log::start(&common.log_level, common.log_format, &redactor);
     tracing::info!("{} {}", plugin.name, env!("CARGO_PKG_VERSION"));
@@ -117,19 +119,16 @@ where
     // Outputs that came from the bucket may be in them.
     let common = &common_settings(plugin, &env);
     let name = common.output_as.as_deref().unwrap_or_else(|| plugin.name.trim_start_matches("plugin-"));
-    let report = if common.ci.is_schedule {
-        ci::schedule::run(plugin, &env, &stop).await?
-    } else {
-        ci::check_parameters(&common.ci, &env, name)?;
-        run(env.clone(), stop.clone()).await?
-    };
+    if common.ci.is_schedule {
+        // It has no outputs: those of the plugin's own runs stay as they are.
+        return ci::schedule::run(plugin, &env, &stop).await;
+    }
+    ci::check_parameters(&common.ci, &env, name)?;
+    let report = run(env.clone(), stop.clone()).await?;
     if report.ending == Ending::DryRun {
         return Ok(report);
     }
     let report = hand_on(&env, common, redactor, name, report).await?;
-    if common.ci.is_schedule {
-        return Ok(report);
-    }
     let count = report.outputs.len();
     let report = ci::start_pipelines(&common.ci, &env, name, report, &stop).await?;
     if report.outputs.len() == count {
@@ -139,16 +138,16 @@ where
     }
 }
 
-/// Hands the outputs of a report on; it comes back as it was.
+/// Hands the outputs of a report on; it comes back with them as they were handed on, without any secret.
 async fn hand_on(
     env: &Env,
     common: &Common,
     redactor: &Redactor,
     name: &str,
-    report: Report,
+    mut report: Report,
 ) -> Result<Report, Failure> {
-    let outputs = redactor.clean_map(report.outputs.clone());
-    match chain::give(env, common, name, &outputs).await {
+    report.outputs = redactor.clean_map(report.outputs);
+    match chain::give(env, common, name, &report.outputs).await {
         Ok(()) => Ok(report),
         Err(error) => Err(Failure::from(error).after(report)),
     }

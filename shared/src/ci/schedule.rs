@@ -186,8 +186,7 @@ fn report(plan: &Plan) -> Report {
     };
     let report = Report::new(ending, format!("the schedule `{name}` of `{repository}` {words}"))
         .fact("expression", expression)
-        .fact("branch", branch)
-        .output("schedule", name.as_str());
+        .fact("branch", branch);
     times(expression, plan.wanted.timezone.as_deref())
         .into_iter()
         .fold(report, |report, time| report.fact("next", time))
@@ -202,10 +201,9 @@ fn for_jenkins(ci: &CiSettings, is_dry: bool) -> Report {
     let summary = format!(
         "Jenkins reads its schedule from the Jenkinsfile; put this into its `pipeline` block:\n{block}"
     );
-    let report = Report::new(ending, summary).output("triggers", block);
     times(expression, ci.schedule.timezone.as_deref())
         .into_iter()
-        .fold(report, |report, time| report.fact("next", time))
+        .fold(Report::new(ending, summary), |report, time| report.fact("next", time))
 }
 
 /// When it comes round next, in words.

@@ -8,6 +8,7 @@ mod error;
 
 pub mod bench;
 pub mod cluster;
+pub mod cut;
 pub mod demo;
 pub mod drone;
 pub mod figures;
@@ -27,6 +28,7 @@ pub mod wait;
 pub mod woodpecker;
 
 pub use cluster::{Cluster, cluster};
+pub use cut::{Cut, Moment};
 pub use drone::{Drone, drone};
 pub use error::{Attempt, Error};
 pub use gitea::{Gitea, gitea};

@@ -22,7 +22,7 @@ fn workspace() -> PathBuf {
 fn run(url: &str, format: &str, more: &[(&str, String)]) -> Ended {
     let workspace = workspace();
     let text = |name, value: &str| (name, value.to_owned());
-    let base = vec![
+    let base = [
         ("bucket", format!("file://{}", workspace.join("bucket").display())),
         text("source", "components"),
         ("notify_url", format!("{url}{PATH}")),

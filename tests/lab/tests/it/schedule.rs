@@ -12,6 +12,7 @@ fn run(name: &str, server: &[(&str, &str)], more: &[(&str, &str)]) -> Ended {
     let settings = [&base[..], server, more].concat();
     let ended = plugin::run(name, &workspace, &settings).unwrap();
     assert!(!ended.log.contains("panicked") && !ended.log.contains(drone::TOKEN), "{}", ended.log);
+    assert!(!workspace.join(".esteira").exists(), "the plugin's own outputs are left alone");
     ended
 }
 
