@@ -30,8 +30,8 @@ help:
 	@echo 'make clean       make demo-clean, and removes target'
 	@echo
 	@echo 'Programs of this project are built in $(BIN) (target grows to about 7 GB), the real components that'
-	@echo 'tests and demo need in $(CACHE) (about 700 MB; ESTEIRA_LAB_CACHE puts them elsewhere).'
-	@echo 'The first build of those takes about 25 minutes on 2 cores.'
+	@echo 'tests and demo need in $(CACHE) (about 750 MB; ESTEIRA_LAB_CACHE puts them elsewhere).'
+	@echo 'The first build of those takes about 28 minutes on 2 cores.'
 
 all: build
 

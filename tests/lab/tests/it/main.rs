@@ -4,10 +4,14 @@
 mod appserver;
 mod chart_publish;
 mod children;
+mod ci_server;
+mod concurrency;
 mod control_plane;
+mod crashes;
 mod demo;
 mod ends_with_its_owner;
 mod environment;
+mod exit_codes;
 mod git_server;
 mod image_bump;
 mod limits;
