@@ -13,11 +13,11 @@ use crate::log;
 #[cfg(feature = "process")]
 use crate::process::shim;
 use crate::redact::Redactor;
-use crate::report::{Ending, Record, Report, write_json};
+use crate::report::{self, Ending, Record, Report};
 use crate::settings::{Common, Env, Problems, Reader, Setting};
 use crate::stop::Stop;
 
-use show::{complain, show};
+use show::tell;
 
 /// What `entry` knows about a plugin.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +54,9 @@ where
     let env = Env::snapshot();
     let redactor = Redactor::of(&env, plugin.settings);
     let common = common_settings(&env);
+    if let Some(folder) = &common.report_dir {
+        report::clear(folder);
+    }
     log::start(&common.log_level, common.log_format, &redactor);
     tracing::info!("{} {}", plugin.name, env!("CARGO_PKG_VERSION"));
 
@@ -71,20 +74,13 @@ where
             report: None,
             source: Box::new(error),
         })?;
-        whole(plugin, env, &common, &redactor, stop, run).await
+        whole(plugin, env.clone(), &common, &redactor, stop, run).await
     });
     // A blocking read of a dead file system must not keep the process from ending.
     runtime.shutdown_background();
 
-    let record = Record::of(plugin, &result, begun);
-    let mut code = show(&result);
-    if let Some(folder) = &common.report_dir {
-        let value = redactor.clean_texts(serde_json::to_value(&record).unwrap_or_default());
-        if let Err(error) = write_json(folder, "report.json", &value) {
-            code = complain(code, &format!("cannot write the report into `{}`: {error}", folder.display()));
-        }
-    }
-    ExitCode::from(code)
+    let record = Record::of(plugin, &env, &result, begun).cleaned(&redactor);
+    ExitCode::from(tell(&record, &common, &env))
 }
 
 /// A run, and what follows from its success: its outputs are handed on to later steps.

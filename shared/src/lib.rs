@@ -13,6 +13,7 @@ pub mod jitter;
 mod log;
 #[cfg(feature = "process")]
 pub mod process;
+pub mod progress;
 mod redact;
 pub mod report;
 pub mod run;

@@ -63,7 +63,10 @@ pub async fn run(env: Env, stop: Stop) -> Result<Report, Failure> {
     let worlds = Worlds::open(&settings, &env).await?;
     let observed = stop.or(async { Ok(observe::observe(&settings, &worlds, &env).await?) }).await?;
     match settings.action {
-        Action::Resume => stop.or(resume::resume(&settings, observed, &worlds)).await,
+        Action::Resume => {
+            let work = resume::resume(&settings, observed, &worlds);
+            stop.or(work).await.map_err(resume::in_the_middle)
+        }
         Action::Update(_) => {
             let plan = plan::plan(&settings, observed)?;
             if settings.common.dry_run {
@@ -216,6 +219,16 @@ impl Fault for Error {
             }
             Self::NoChart { .. } => vec!["look at `chart` and `version`: was the chart published?".to_owned()],
             Self::NothingSelected { .. } => vec!["look at `namespaces`, `names`, `selector` and `exclude`; `dry_run: true` shows why each is left out".to_owned()],
+            Self::NoSuchNamespace(_) => {
+                vec!["a name in `names` is a whole name; `namespaces` takes a part of one".to_owned()]
+            }
+            Self::WrongChart { .. } => {
+                vec!["publish the chart anew under the name that its `Chart.yaml` gives".to_owned()]
+            }
+            Self::Unfinished(_) => {
+                vec!["the table says where each stopped; remove the cause, then run again with `retry_failed: true`".to_owned()]
+            }
+            Self::StillPaused(_) => vec!["run `action: resume` now, and look at the uptime service".to_owned()],
             _ => Vec::new(),
         }
     }

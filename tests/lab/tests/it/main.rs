@@ -15,6 +15,7 @@ mod measured_run;
 mod object_store;
 mod package;
 mod readme;
+mod reports;
 mod rollout;
 mod rpo;
 mod settings;
