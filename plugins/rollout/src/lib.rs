@@ -44,6 +44,8 @@ pub const PLUGIN: Plugin = Plugin {
 pub struct Worlds {
     /// The cluster.
     pub client: Client,
+    /// Address of its API server.
+    pub cluster: String,
     /// The bucket, for profiles that keep something in it.
     pub bucket: Option<Bucket>,
     /// The uptime service, if monitors are touched.
@@ -61,7 +63,12 @@ pub struct Worlds {
 pub async fn run(env: Env, stop: Stop) -> Result<Report, Failure> {
     let settings = Settings::from_env(&env)?;
     let worlds = Worlds::open(&settings, &env).await?;
-    let observed = stop.or(async { Ok(observe::observe(&settings, &worlds, &env).await?) }).await?;
+    let observed = stop
+        .or(async {
+            let observed = observe::observe(&settings, &worlds, &env).await;
+            observed.map_err(|error| which_cluster(error.into(), &worlds.cluster))
+        })
+        .await?;
     match settings.action {
         Action::Resume => {
             let work = resume::resume(&settings, observed, &worlds);
@@ -78,10 +85,20 @@ pub async fn run(env: Env, stop: Stop) -> Result<Report, Failure> {
     }
 }
 
+/// What cannot be found or reached may be so because it is the wrong cluster, which nothing else in the error says.
+fn which_cluster(mut failure: Failure, address: &str) -> Failure {
+    failure.hints.push(format!(
+        "the cluster asked was `{address}`: is it the right one, and can it be reached from here?"
+    ));
+    failure
+}
+
 impl Worlds {
     async fn open(settings: &Settings, env: &Env) -> Result<Self, Error> {
+        let (client, cluster) = cluster::connect(&settings.access).await?;
         Ok(Self {
-            client: cluster::connect(&settings.access).await?,
+            client,
+            cluster,
             bucket: settings.bucket.as_ref().map(Bucket::open).transpose()?,
             monitors: settings.uptime.as_ref().map(Monitors::new).transpose()?,
             helm: Helm::new(settings, env).map_err(Error::HelmHome)?,

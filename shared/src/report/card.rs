@@ -70,7 +70,7 @@ pub(super) fn data(record: &Record) -> Value {
         "build": record.build.as_deref().unwrap_or_default(),
         "exit": format!("{}: {}", record.exit_code, record.meaning),
         "details": causes.chain(changed).collect::<Vec<_>>(),
-        "advice": record.advice().map(|step| line(step)).collect::<Vec<_>>(),
+        "advice": record.advice().map(line).collect::<Vec<_>>(),
         "facts": facts.map(|(name, value)| json!({ "title": short(name), "value": short(value) })).collect::<Vec<_>>(),
         "rows": rows(record),
     })

@@ -3,6 +3,7 @@
 
 mod card;
 mod counterpart;
+mod progress;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -291,59 +292,6 @@ fn the_validator_refuses_what_jenkins_would() {
     {
         assert!(check(&bad).is_err(), "{bad}");
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_slow_download_says_how_far_it_is() {
-    let s3 = lab::s3();
-    let bucket = s3.create_bucket().await.unwrap();
-    let real = s3.endpoint().trim_end_matches('/').to_owned();
-    let workspace = folder::temporary("workspace").unwrap();
-    let upload: Settings = vec![
-        ("bucket", format!("s3://{bucket}")),
-        ("endpoint", real.clone()),
-        ("access_key", s3.access_key().to_owned()),
-        ("secret_key", s3.secret_key().to_owned()),
-        ("source", "components".to_owned()),
-        ("mirror", "base".to_owned()),
-    ];
-    std::fs::create_dir_all(workspace.join("components/web")).unwrap();
-    std::fs::write(workspace.join("components/web/VERSION"), "1.0\n").unwrap();
-    std::fs::write(workspace.join("components/web/noise"), noise(6 << 20)).unwrap();
-    assert_eq!(plugin::run("plugin-package", &workspace, &upload).unwrap().code, 0);
-
-    // What was packed is packed again, out of a bucket that needs 15 s for it.
-    let slow =
-        counterpart::start(move |method, path| match method == Method::GET && path.contains("web.tar.gz") {
-            true => Answer::Slowly(real.clone(), Duration::from_millis(750), 20),
-            false => Answer::Of(real.clone()),
-        })
-        .await;
-    std::fs::write(workspace.join("VERSION"), "1\n").unwrap();
-    let mut settings = upload.clone();
-    settings.retain(|(name, _)| !["endpoint", "source", "mirror"].contains(name));
-    settings.extend([
-        ("endpoint", slow),
-        ("source_prefix", "base/web".to_owned()),
-        ("mirror", "again".to_owned()),
-    ]);
-    let ended = plugin::run("plugin-package", &workspace, &settings).unwrap();
-    assert_eq!(ended.code, 0, "{}", ended.log);
-    let said = ended
-        .log
-        .lines()
-        .any(|line| line.starts_with("pack ") && line.contains(" MB/s, ") && line.ends_with(" left"));
-    assert!(said, "{}", ended.log);
-}
-
-/// Bytes that no packer makes smaller.
-fn noise(size: usize) -> Vec<u8> {
-    let mut state = 1_u64;
-    let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        state.to_be_bytes()[0]
-    };
-    (0..size).map(|_| next()).collect()
 }
 
 fn note(what: &str, count: usize) {
