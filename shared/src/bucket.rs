@@ -24,6 +24,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::digest::{Digest, Hasher};
 use crate::failure::{Exit, Fault, chain};
+use crate::progress::Progress;
 
 pub use folder::Folder;
 pub use key::{Key, Kind};
@@ -242,6 +243,7 @@ impl Bucket {
             self.refused(attempted(), format!("the file `{}` cannot be read: {error}", file.display()))
         };
         let mut input = tokio::fs::File::open(file).await.map_err(unread)?;
+        let mut progress = Progress::bytes(attempted(), input.metadata().await.map_err(unread)?.len());
         let mut writer = self.writer(key);
         let mut hasher = Hasher::default();
         let mut size = 0;
@@ -254,6 +256,7 @@ impl Bucket {
             hasher.update(&piece[..length]);
             writer.write_all(&piece[..length]).await.map_err(failed)?;
             size += length as u64;
+            progress.add(length as u64);
         }
         writer.shutdown().await.map_err(failed)?;
         Ok(Transferred { size, digest: hasher.finish() })

@@ -109,11 +109,11 @@ impl Fault for Error {
     }
 }
 
-/// Connects with the given access. The first request is made by whoever uses the client.
+/// Connects with the given access; gives the API server's address too. The first request is made by whoever uses the client.
 ///
 /// # Errors
 /// When the access cannot be used.
-pub async fn connect(access: &Access) -> Result<Client, Error> {
+pub async fn connect(access: &Access) -> Result<(Client, String), Error> {
     let failed = |text: String| Error {
         attempted: "use the access to the cluster".to_owned(),
         source: Cause::Config(text),
@@ -131,10 +131,12 @@ pub async fn connect(access: &Access) -> Result<Client, Error> {
         }
     };
     // An operator wants to know which cluster this is before anything happens in it.
-    tracing::info!("cluster {}", config.cluster_url);
+    let address = config.cluster_url.to_string();
+    tracing::info!("cluster {address}");
     config.connect_timeout = Some(Duration::from_secs(10));
     config.read_timeout = Some(Duration::from_secs(60));
-    Client::try_from(config).map_err(|error| Error::new("use the access to the cluster", error))
+    let client = Client::try_from(config);
+    Ok((client.map_err(|error| Error::new("use the access to the cluster", error))?, address))
 }
 
 async fn from_kubeconfig(kubeconfig: Kubeconfig) -> Result<Config, String> {

@@ -15,11 +15,9 @@ use crate::notify;
 #[cfg(feature = "process")]
 use crate::process::{self, shim};
 use crate::redact::Redactor;
-use crate::report::{Ending, Record, Report, write_json};
+use crate::report::{self, Ending, Record, Report};
 use crate::settings::{Common, Env, Problems, Reader, Setting};
 use crate::stop::Stop;
-
-use show::{complain, show};
 
 /// What `entry` knows about a plugin.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +56,9 @@ where
     #[cfg(feature = "process")]
     process::redact_with(&redactor);
     let common = common_settings(plugin, &env);
+    if let Some(folder) = &common.report_dir {
+        report::clear(folder);
+    }
     log::start(&common.log_level, common.log_format, &redactor);
     tracing::info!("{} {}", plugin.name, env!("CARGO_PKG_VERSION"));
 
@@ -68,7 +69,6 @@ where
             return ExitCode::from(Exit::Temporary as u8);
         }
     };
-    let told = env.clone();
     let result = runtime.block_on(async {
         let stop = Stop::on_signals().map_err(|error| Failure {
             exit: Exit::Temporary,
@@ -76,29 +76,17 @@ where
             report: None,
             source: Box::new(error),
         })?;
-        whole(plugin, env, &common, &redactor, stop, run).await
+        whole(plugin, env.clone(), &common, &redactor, stop, run).await
     });
 
-    let record = Record::of(plugin, &result, begun);
-    let code = write_report(show(&result), &common, &redactor, &record);
+    let record = Record::of(plugin, &env, &result, begun).cleaned(&redactor);
+    let code = show::tell(&record, &common);
     if let Some(notify) = common.notify.as_ref().filter(|_| !common.dry_run) {
-        runtime.block_on(notify::tell(notify, &told, &redactor, &record));
+        runtime.block_on(notify::tell(notify, &record));
     }
     // A blocking read of a dead file system must not keep the process from ending.
     runtime.shutdown_background();
-    ExitCode::from(code)
-}
-
-/// Writes the report files, if they are asked for; gives the exit code then.
-fn write_report(code: u8, common: &Common, redactor: &Redactor, record: &Record<'_>) -> u8 {
-    let Some(folder) = &common.report_dir else { return code };
-    let value = redactor.clean_texts(serde_json::to_value(record).unwrap_or_default());
-    match write_json(folder, "report.json", &value) {
-        Ok(()) => code,
-        Err(error) => {
-            complain(code, &format!("cannot write the report into `{}`: {error}", folder.display()))
-        }
-    }
+    ExitCode::from(show::emit_card(code, &record, &common, &env))
 }
 
 /// A run, and what follows from its success: its outputs are handed on to later steps, then other pipelines are started.

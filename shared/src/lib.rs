@@ -15,6 +15,7 @@ mod log;
 pub mod notify;
 #[cfg(feature = "process")]
 pub mod process;
+pub mod progress;
 mod redact;
 pub mod report;
 pub mod run;

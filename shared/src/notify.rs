@@ -10,9 +10,8 @@ use url::Url;
 
 use crate::failure::chain;
 use crate::http::{self, Api, Method};
-use crate::redact::Redactor;
 use crate::report::{Ending, Record};
-use crate::settings::{Env, Reader, Secret, Setting, parse};
+use crate::settings::{Reader, Secret, Setting, parse};
 
 /// A run must not be kept from ending by whoever is told of it.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -77,9 +76,9 @@ impl NotifySettings {
     }
 }
 
-/// Tells the webhook; a failure is a warning.
-pub(crate) async fn tell(settings: &NotifySettings, env: &Env, redactor: &Redactor, record: &Record<'_>) {
-    let body = redactor.clean_texts(body::of(settings.format, &message(env, record)));
+/// Tells the webhook; a failure is a warning. The record is one without secrets.
+pub(crate) async fn tell(settings: &NotifySettings, record: &Record) {
+    let body = body::of(settings.format, &message(record));
     match tokio::time::timeout(LIMIT, send(settings, &body)).await {
         Ok(Ok(())) => tracing::info!("the webhook in `notify_url` was told"),
         Ok(Err(error)) => tracing::warn!("the webhook in `notify_url` could not be told: {}", chain(&error)),
@@ -98,11 +97,11 @@ async fn send(settings: &NotifySettings, body: &serde_json::Value) -> Result<(),
     Api::new(url, None)?.called(hidden).send_json(Method::POST, "", body).await?.ok().map(drop)
 }
 
-fn message<'a>(env: &'a Env, record: &'a Record<'_>) -> Message<'a> {
+fn message(record: &Record) -> Message<'_> {
     let failed = record.exit_code != 0;
-    let summary = match (failed, record.report) {
+    let summary = match (failed, &record.report) {
         (true, _) => record.error.first().cloned().unwrap_or_default(),
-        (false, report) => report.map(|report| report.summary.clone()).unwrap_or_default(),
+        (false, report) => report.as_ref().map(|report| report.summary.clone()).unwrap_or_default(),
     };
     Message {
         plugin: record.plugin,
@@ -110,14 +109,14 @@ fn message<'a>(env: &'a Env, record: &'a Record<'_>) -> Message<'a> {
         ending: if failed {
             Ending::Failed
         } else {
-            record.report.map(|report| report.ending).unwrap_or_default()
+            record.report.as_ref().map(|report| report.ending).unwrap_or_default()
         },
         exit_code: record.exit_code,
         seconds: record.seconds,
         summary,
-        link: env.build_link(),
+        link: record.build.as_deref(),
         error: &record.error,
-        hints: record.hints,
+        hints: &record.hints,
     }
 }
 
@@ -141,7 +140,7 @@ fn format(value: &str) -> parse::Parsed<Format> {
 
 #[cfg(test)]
 mod tests {
-    use crate::settings::disagreements;
+    use crate::settings::{Env, disagreements};
 
     use super::*;
 

@@ -1,21 +1,29 @@
 //! What a run shows at its end: a few facts and one compact table for people, the same as JSON for machines, and the outputs that
-//! later steps take with `@step.key`. A plugin's `report.rs` fills it; `entry` prints and writes it.
+//! later steps take with `@step.key`. A plugin's `report.rs` fills it; `entry` prints it and writes it in every form of `report/`.
 
+pub(crate) mod card;
+mod file;
+mod html;
+mod junit;
+mod markdown;
 mod record;
+mod text;
+mod words;
 
 use std::fmt;
-use std::io;
-use std::path::Path;
+use std::time::Duration;
 
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 use serde_json::{Map, Value};
 
+pub use file::FILES;
+pub(crate) use file::{clear, write_all, write_json, write_whole};
 pub(crate) use record::Record;
 
 use crate::ci::Start;
 
 /// How a run ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
     /// Everything asked for was done.
@@ -30,7 +38,7 @@ pub enum Ending {
 }
 
 /// The report of one run.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Report {
     /// How it ended.
     pub ending: Ending,
@@ -55,12 +63,56 @@ pub struct Report {
 }
 
 /// A small table: a row per thing worked on.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Table {
     /// Names of the columns.
     pub columns: Vec<&'static str>,
-    /// Cells, as many in each row as there are columns.
-    pub rows: Vec<Vec<String>>,
+    /// One per thing worked on.
+    pub rows: Vec<Row>,
+}
+
+/// One thing that was worked on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// What became of it.
+    pub result: RowResult,
+    /// As many as there are columns; the first names the thing.
+    pub cells: Vec<String>,
+    /// How long it took, where that is known.
+    pub took: Option<Duration>,
+}
+
+/// What became of one thing, for machines; its words are in the cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RowResult {
+    /// It was changed as asked.
+    Done,
+    /// It was as asked already.
+    Unchanged,
+    /// It was tried and failed.
+    Failed,
+    /// It was left alone, or not reached.
+    Skipped,
+}
+
+impl Row {
+    /// A row.
+    #[must_use]
+    pub fn new(result: RowResult, cells: Vec<String>) -> Self {
+        Self { result, cells, took: None }
+    }
+
+    /// The same row, with how long it took.
+    #[must_use]
+    pub fn took(mut self, time: Duration) -> Self {
+        self.took = Some(time);
+        self
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.result == RowResult::Failed
+    }
 }
 
 impl Report {
@@ -106,7 +158,7 @@ impl Report {
 
     /// With a table.
     #[must_use]
-    pub fn table(mut self, columns: &[&'static str], rows: Vec<Vec<String>>) -> Self {
+    pub fn table(mut self, columns: &[&'static str], rows: Vec<Row>) -> Self {
         self.table = Some(Table { columns: columns.to_vec(), rows });
         self
     }
@@ -119,85 +171,18 @@ impl Report {
     }
 }
 
-/// Writes a JSON file so that readers see the old or the new one, never half of it.
-pub(crate) fn write_json(folder: &Path, name: &str, content: &impl Serialize) -> io::Result<()> {
-    let mut text = serde_json::to_vec_pretty(content)?;
-    text.push(b'\n');
-    write_whole(&folder.join(name), &text)
-}
-
-/// Writes a file so that readers see the old or the new one, never half of it. Its folder is made if need be.
-pub(crate) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    io::Write::write_all(&mut file, content)?;
-    set_readable(file.as_file())?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
-}
-
-/// Temporary files are born 0600; reports are read by other users (Jenkins' agent, a later container).
-fn set_readable(file: &std::fs::File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.summary)?;
-        let width = self.facts.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-        for (name, value) in &self.facts {
-            write!(f, "\n  {name:width$}  {value}")?;
-        }
-        if let Some(table) = &self.table {
-            write!(f, "\n{table}")?;
-        }
-        for step in &self.next {
-            write!(f, "\nnext: {step}")?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for Table {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let cell_width = |index: usize| {
-            let cells = self.rows.iter().filter_map(|row| row.get(index)).map(|cell| cell.chars().count());
-            cells.chain(self.columns.get(index).map(|name| name.chars().count())).max().unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..self.columns.len()).map(cell_width).collect();
-        let line = |f: &mut fmt::Formatter<'_>, cells: &mut dyn Iterator<Item = &str>| {
-            let text: String =
-                cells.zip(&widths).map(|(cell, width)| format!("  {cell:<width$}", width = *width)).collect();
-            write!(f, "{}", text.trim_end())
-        };
-        line(f, &mut self.columns.iter().copied())?;
-        for row in &self.rows {
-            writeln!(f)?;
-            line(f, &mut row.iter().map(String::as_str))?;
-        }
-        Ok(())
+/// The cells alone are `rows`; what became of each row stands beside them, in the same order.
+impl Serialize for Table {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let seconds = |row: &Row| row.took.map(|time| (time.as_secs_f64() * 1000.0).round() / 1000.0);
+        let mut table = serializer.serialize_struct("Table", 4)?;
+        table.serialize_field("columns", &self.columns)?;
+        table.serialize_field("rows", &self.rows.iter().map(|row| &row.cells).collect::<Vec<_>>())?;
+        table.serialize_field("results", &self.rows.iter().map(|row| row.result).collect::<Vec<_>>())?;
+        table.serialize_field("seconds", &self.rows.iter().map(seconds).collect::<Vec<_>>())?;
+        table.end()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn prints_facts_and_table_in_columns() {
-        let report = Report::new(Ending::Done, "2 components are in the mirror")
-            .fact("bucket", "file:///b")
-            .fact("release", "12.1.2310")
-            .table(
-                &["component", "result"],
-                vec![vec!["rpo".into(), "uploaded".into()], vec!["web-files".into(), "unchanged".into()]],
-            )
-            .then("look at the mirror");
-        assert_eq!(
-            report.to_string(),
-            "2 components are in the mirror\n  bucket   file:///b\n  release  12.1.2310\n  component  result\n  rpo        uploaded\n  web-files  unchanged\nnext: look at the mirror"
-        );
-    }
-}
+mod tests;

@@ -21,6 +21,10 @@ impl Fault for Stopped {
     fn exit(&self) -> Exit {
         Exit::Temporary
     }
+
+    fn hints(&self) -> Vec<String> {
+        vec!["run it again: what was being written at that moment is there or is not, and a rerun goes on from either".to_owned()]
+    }
 }
 
 impl Stop {
@@ -71,6 +75,17 @@ impl Stop {
     /// # Errors
     /// The work's own, or [`Stopped`].
     pub async fn or<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        self.interrupting(work).await
+    }
+
+    /// The same for one piece of a plugin's work, whose error then says what had been done before it.
+    ///
+    /// # Errors
+    /// The work's own, or [`Stopped`].
+    pub async fn interrupting<T, E: From<Stopped>>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
         tokio::select! {
             biased;
             result = work => result,

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use shared::bucket::{Bucket, Put};
 use shared::digest::Digest;
 use shared::jitter::jittered;
+use shared::stop::Stop;
 use tokio::time::Instant;
 
 use crate::Error;
@@ -37,9 +38,9 @@ pub struct Failed {
 ///
 /// # Errors
 /// With what had been written before.
-pub async fn execute(plan: &Plan, bucket: &Bucket) -> Result<Outcome, Failed> {
+pub async fn execute(plan: &Plan, bucket: &Bucket, stop: &Stop) -> Result<Outcome, Failed> {
     let mut done = Outcome { digest: plan.digest.clone(), chart: false, index: false };
-    match publish(plan, bucket, &mut done).await {
+    match stop.interrupting(publish(plan, bucket, &mut done)).await {
         Ok(()) => Ok(done),
         Err(source) => Err(Failed { done, source }),
     }

@@ -21,7 +21,7 @@ use shared::failure::{Exit, Failure, Fault};
 use shared::notify::NOTIFY;
 use shared::report::Report;
 use shared::settings::{COMMON, Env};
-use shared::stop::Stop;
+use shared::stop::{Stop, Stopped};
 use shared::{bucket, process};
 
 use crate::settings::Settings;
@@ -46,7 +46,7 @@ pub async fn run(env: Env, stop: Stop) -> Result<Report, Failure> {
         if settings.common.dry_run {
             return Ok(Report::dry_run(&plan));
         }
-        match execute::execute(&plan, &bucket).await {
+        match execute::execute(&plan, &bucket, &stop).await {
             Ok(outcome) => Ok(report::report(&plan, &outcome)),
             Err(failed) => Err(Failure::from(failed.source).after(report::failed(&plan, &failed.done))),
         }
@@ -130,6 +130,9 @@ pub enum Error {
         /// The longest time.
         limit: Duration,
     },
+    /// The end was asked for before the work was done.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
 }
 
 fn humane(limit: Duration) -> String {
@@ -139,6 +142,7 @@ fn humane(limit: Duration) -> String {
 impl Fault for Error {
     fn exit(&self) -> Exit {
         match self {
+            Self::Stopped(error) => error.exit(),
             Self::Bucket(error) => error.exit(),
             Self::Helm(error) => error.exit(),
             Self::Contended { .. } | Self::Vanished(_) => Exit::Temporary,
@@ -149,6 +153,7 @@ impl Fault for Error {
 
     fn hints(&self) -> Vec<String> {
         let hint = match self {
+            Self::Stopped(error) => return error.hints(),
             Self::Bucket(error) => return error.hints(),
             Self::Helm(process::Error::Start { .. }) => {
                 "put helm on PATH, or name it with the setting `helm`"
@@ -167,6 +172,11 @@ impl Fault for Error {
             Self::OtherContent { .. } => {
                 "raise the version (`VERSION` or `version`); published versions are never replaced"
             }
+            Self::Unusable { .. } => "correct the file; nothing was published",
+            Self::Index { .. } => {
+                "look at the index in the bucket: whoever wrote it last may have left it like that"
+            }
+            Self::Repack(_) => "`helm package` made it from the chart's folder: look for what is odd there",
             Self::Contended { .. } => {
                 "a rerun goes on where this one stopped; `conflict_timeout` allows more time"
             }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use semver::Version;
 use shared::bucket::{Bucket, Key, Kind};
 use shared::digest::Digest;
+use shared::report::FILES;
 use shared::settings::Env;
 use walkdir::WalkDir;
 
@@ -186,8 +187,8 @@ fn version(settings: &Settings, env: &Env, folder: &Path) -> Result<Version, Err
 /// Files that plugins of this project write into the workspace. Where the chart's folder is the workspace itself, helm packs them too, and the outputs
 /// of one run would make the next one's package another.
 fn own_files(settings: &Settings, env: &Env, folder: &Path) -> Vec<String> {
-    let report = settings.common.report_dir.as_ref().map(|folder| folder.join("report.json"));
-    let files = std::iter::once(env.workspace().join(".esteira")).chain(report);
+    let reports = settings.common.report_dir.iter().flat_map(|folder| FILES.map(|name| folder.join(name)));
+    let files = std::iter::once(env.workspace().join(".esteira")).chain(reports);
     let below = |file: std::path::PathBuf| Some(file.strip_prefix(folder).ok()?.to_str()?.to_owned());
     files.filter_map(below).collect()
 }
@@ -272,7 +273,10 @@ mod tests {
             let settings = settings(variables, &env);
             own_files(&settings, &env, &env.workspace().join(&settings.chart))
         };
-        assert_eq!(own(&[("PLUGIN_REPORT_DIR", "out")]), [".esteira", "out/report.json"]);
+        assert_eq!(
+            own(&[("PLUGIN_REPORT_DIR", "out")]),
+            [".esteira", "out/report.json", "out/report.md", "out/junit.xml", "out/report.html"]
+        );
         assert_eq!(own(&[("PLUGIN_CHART", "charts/web")]), [""; 0]);
     }
 }

@@ -3,6 +3,7 @@
 //! request. The branch is never deleted, only moved: deleting it would close the pull request.
 
 use shared::http;
+use shared::stop::Stop;
 
 use crate::Error;
 use crate::gitea::{Gitea, NewCommit, NewFile, PullRequest};
@@ -31,15 +32,15 @@ pub struct Failed {
 ///
 /// # Errors
 /// With what had been done before.
-pub async fn execute(plan: &Plan, gitea: &Gitea) -> Result<Outcome, Failed> {
+pub async fn execute(plan: &Plan, gitea: &Gitea, stop: &Stop) -> Result<Outcome, Failed> {
     let mut done = Outcome::default();
     if let Some(commit) = &plan.commit {
-        match put_commit(plan, commit, gitea).await {
+        match stop.interrupting(put_commit(plan, commit, gitea)).await {
             Ok(commit) => done.commit = commit,
             Err(source) => return Err(Failed { done, source }),
         }
     }
-    match put_pull_request(plan, gitea).await {
+    match stop.interrupting(put_pull_request(plan, gitea)).await {
         Ok(pull_request) => done.pull_request = pull_request,
         Err(source) => return Err(Failed { done, source }),
     }

@@ -18,7 +18,7 @@ use shared::http;
 use shared::notify::NOTIFY;
 use shared::report::Report;
 use shared::settings::{COMMON, Env};
-use shared::stop::Stop;
+use shared::stop::{Stop, Stopped};
 
 use crate::gitea::Gitea;
 use crate::settings::Settings;
@@ -43,7 +43,7 @@ pub async fn run(env: Env, stop: Stop) -> Result<Report, Failure> {
         if settings.common.dry_run {
             return Ok(Report::dry_run(&plan));
         }
-        match execute::execute(&plan, &gitea).await {
+        match execute::execute(&plan, &gitea, &stop).await {
             Ok(outcome) => Ok(report::report(&plan, &outcome)),
             Err(failed) => Err(Failure::from(failed.source).after(report::failed(&plan, &failed.done))),
         }
@@ -90,11 +90,15 @@ pub enum Error {
         /// The branch.
         branch: String,
     },
+    /// The end was asked for before the work was done.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
 }
 
 impl Fault for Error {
     fn exit(&self) -> Exit {
         match self {
+            Self::Stopped(error) => error.exit(),
             Self::Git(error) => error.exit(),
             Self::Moved { .. } => Exit::Temporary,
             Self::NoBase { .. } | Self::Refused(_) | Self::NotOurs { .. } | Self::Clash { .. } => {
@@ -105,6 +109,7 @@ impl Fault for Error {
 
     fn hints(&self) -> Vec<String> {
         match self {
+            Self::Stopped(error) => error.hints(),
             Self::Git(error) => error.hints(),
             Self::Refused(_) => {
                 vec!["values are only replaced where they are written out, on one line and once".to_owned()]

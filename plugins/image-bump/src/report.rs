@@ -1,6 +1,6 @@
 //! From what was done to what is shown, and to what later steps take.
 
-use shared::report::{Ending, Report};
+use shared::report::{Ending, Report, Row, RowResult};
 
 use crate::execute::Outcome;
 use crate::gitea::PullRequest;
@@ -73,13 +73,16 @@ fn with_changes(report: Report, plan: &Plan, outcome: &Outcome) -> Report {
     if plan.changes.is_empty() {
         return report;
     }
+    // Without a commit of this run, an earlier one holds the changes, or this one failed before it.
+    let result = match (report.ending, &outcome.commit) {
+        (_, Some(_)) => RowResult::Done,
+        (Ending::Failed, None) if plan.commit.is_some() => RowResult::Skipped,
+        (_, None) => RowResult::Unchanged,
+    };
     let rows = plan.changes.iter().map(|change| {
-        vec![
-            format!("{}:{}", change.file, change.line),
-            change.name.clone(),
-            change.old.clone(),
-            change.new.clone(),
-        ]
+        let place = format!("{}:{}", change.file, change.line);
+        let cells = [&place, &change.name, &change.old, &change.new].map(String::clone).to_vec();
+        Row::new(result, cells)
     });
     report.table(&["file", "value", "from", "to"], rows.collect())
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::{Compression, GzBuilder};
 use shared::digest::{Digest, Hasher};
+use shared::progress::Progress;
 use tar::{Builder, EntryType, Header};
 
 use crate::component::{Component, Node};
@@ -52,7 +53,8 @@ pub fn write(
     output: impl Write,
 ) -> Result<(), Error> {
     let gzip = GzBuilder::new().mtime(0).operating_system(GZIP_OS).write(output, Compression::new(level));
-    let mut archive = Archive(Builder::new(gzip));
+    let progress = Progress::bytes(format!("pack {}", component.name), component.size());
+    let mut archive = Archive { builder: Builder::new(gzip), progress };
     for (path, node) in &component.tree {
         match node {
             Node::Folder => archive.folder(path)?,
@@ -86,7 +88,7 @@ pub fn write(
             }
         }
     }
-    let gzip = archive.0.into_inner().map_err(Error::Write)?;
+    let gzip = archive.builder.into_inner().map_err(Error::Write)?;
     gzip.finish().and_then(|mut output| output.flush()).map_err(Error::Write)
 }
 
@@ -95,7 +97,11 @@ fn is_program(head: &[u8]) -> bool {
     head.starts_with(b"\x7fELF") || head.starts_with(b"#!")
 }
 
-struct Archive<W: Write>(Builder<W>);
+struct Archive<W: Write> {
+    builder: Builder<W>,
+    /// Of the content, as it is before it is packed.
+    progress: Progress,
+}
 
 struct Source<'a, R> {
     /// For messages.
@@ -107,15 +113,17 @@ struct Source<'a, R> {
 
 impl<W: Write> Archive<W> {
     fn folder(&mut self, path: &str) -> Result<(), Error> {
-        self.0
+        self.builder
             .append_data(&mut header(EntryType::Directory, PROGRAM, 0), format!("{path}/"), io::empty())
             .map_err(Error::Write)
     }
 
     fn file(&mut self, path: &str, mode: u32, size: u64, source: Source<'_, impl Read>) -> Result<(), Error> {
         // One byte more than expected is enough to see that it grew; a log that grows for ever would never end.
-        let mut watched = Watched::new(source.reader.take(size + 1), source.digest.is_some());
-        let appended = self.0.append_data(&mut header(EntryType::Regular, mode, size), path, &mut watched);
+        let mut watched =
+            Watched::new(source.reader.take(size + 1), source.digest.is_some(), &mut self.progress);
+        let appended =
+            self.builder.append_data(&mut header(EntryType::Regular, mode, size), path, &mut watched);
         if let Some(error) = watched.error {
             return Err(Error::Read { path: source.place.to_owned(), source: error });
         }
@@ -147,24 +155,26 @@ fn header(kind: EntryType, mode: u32, size: u64) -> Header {
 }
 
 /// Counts and hashes what is read, and keeps a failure of the source apart from one of the archive.
-struct Watched<R> {
+struct Watched<'a, R> {
     reader: R,
     size: u64,
     hasher: Option<Hasher>,
     error: Option<io::Error>,
+    progress: &'a mut Progress,
 }
 
-impl<R> Watched<R> {
-    fn new(reader: R, is_hashed: bool) -> Self {
-        Self { reader, size: 0, hasher: is_hashed.then(Hasher::default), error: None }
+impl<'a, R> Watched<'a, R> {
+    fn new(reader: R, is_hashed: bool, progress: &'a mut Progress) -> Self {
+        Self { reader, size: 0, hasher: is_hashed.then(Hasher::default), error: None, progress }
     }
 }
 
-impl<R: Read> Read for Watched<R> {
+impl<R: Read> Read for Watched<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.reader.read(buffer) {
             Ok(length) => {
                 self.size += length as u64;
+                self.progress.add(length as u64);
                 if let Some(hasher) = &mut self.hasher {
                     hasher.update(&buffer[..length]);
                 }

@@ -9,6 +9,7 @@ use shared::bucket::{Bucket, Claim, Entry, Key, Kind, Transferred};
 use shared::digest::Hasher;
 use shared::run::Run;
 use shared::settings::Env;
+use shared::stop::Stop;
 use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc::{Receiver, Sender};
 
@@ -60,11 +61,11 @@ pub struct Failed {
 ///
 /// # Errors
 /// With what had been published before.
-pub async fn execute(plan: &Plan, bucket: &Bucket, env: &Env) -> Result<Outcome, Failed> {
+pub async fn execute(plan: &Plan, bucket: &Bucket, env: &Env, stop: &Stop) -> Result<Outcome, Failed> {
     let mut done = Outcome::default();
     for component in &plan.components {
         let ComponentPlan::Pack(packing) = component else { continue };
-        match publish(plan, packing, bucket, env).await {
+        match stop.interrupting(publish(plan, packing, bucket, env)).await {
             Ok(packed) => done.packed.push(packed),
             Err(source) => return Err(Failed { done, source }),
         }

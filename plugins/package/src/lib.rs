@@ -23,7 +23,7 @@ use shared::failure::{Exit, Failure, Fault};
 use shared::notify::NOTIFY;
 use shared::report::Report;
 use shared::settings::{COMMON, Env};
-use shared::stop::Stop;
+use shared::stop::{Stop, Stopped};
 
 use crate::settings::Settings;
 
@@ -47,7 +47,7 @@ pub async fn run(env: Env, stop: Stop) -> Result<Report, Failure> {
         if settings.common.dry_run {
             return Ok(Report::dry_run(&plan));
         }
-        match execute::execute(&plan, &bucket, &env).await {
+        match execute::execute(&plan, &bucket, &env, &stop).await {
             Ok(outcome) => {
                 Ok(settings.starts.into_iter().fold(report::report(&plan, &outcome), Report::start))
             }
@@ -121,11 +121,15 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// The end was asked for before the work was done.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
 }
 
 impl Fault for Error {
     fn exit(&self) -> Exit {
         match self {
+            Self::Stopped(error) => error.exit(),
             Self::Bucket(error) => error.exit(),
             // A rerun sees the source as it is then.
             Self::Busy { .. } | Self::Overtaken { .. } | Self::Changed { .. } => Exit::Temporary,
@@ -138,10 +142,14 @@ impl Fault for Error {
 
     fn hints(&self) -> Vec<String> {
         match self {
+            Self::Stopped(error) => error.hints(),
             Self::Bucket(error) => error.hints(),
             Self::NoComponent { .. } => vec!["look at `source`, `source_prefix` and `components`".to_owned()],
             Self::Refused { by_mirror: true, .. } => {
                 vec!["raise the version in the component's file `VERSION`; or, to replace what image builds may have taken already, set `overwrite: true`".to_owned()]
+            }
+            Self::Workspace { .. } => {
+                vec!["the component must be readable for the user who runs this step".to_owned()]
             }
             _ => Vec::new(),
         }

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use kube::Api;
 use shared::cluster::{Holder, Lease};
 use shared::failure::chain;
+use shared::progress::Progress;
 use shared::stop::Stop;
 
 use crate::gates::{Refusal, Wanted, refusal};
@@ -96,8 +97,9 @@ pub async fn execute(settings: &Settings, plan: &Plan, worlds: &Worlds, stop: &S
         }
     });
     // A queue, not batches: as one ends the next begins, however long its neighbours take.
-    let mut ended: Vec<(usize, NamespaceOutcome)> =
-        futures::stream::iter(work).buffer_unordered(settings.concurrency).collect().await;
+    let mut progress = Progress::things("rollout", "namespaces", total);
+    let ended = futures::stream::iter(work).buffer_unordered(settings.concurrency);
+    let mut ended: Vec<(usize, NamespaceOutcome)> = ended.inspect(|_| progress.add(1)).collect().await;
     ended.sort_by_key(|(index, _)| *index);
     let namespaces = ended.into_iter().map(|(_, outcome)| outcome).collect();
     Outcome { namespaces, still_paused: resume_what_is_owed(worlds).await }

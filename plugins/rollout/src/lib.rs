@@ -46,6 +46,8 @@ pub const PLUGIN: Plugin = Plugin {
 pub struct Worlds {
     /// The cluster.
     pub client: Client,
+    /// Address of its API server.
+    pub cluster: String,
     /// The bucket, for profiles that keep something in it.
     pub bucket: Option<Bucket>,
     /// The uptime service, if monitors are touched.
@@ -63,9 +65,17 @@ pub struct Worlds {
 pub async fn run(env: Env, stop: Stop) -> Result<Report, Failure> {
     let settings = Settings::from_env(&env)?;
     let worlds = Worlds::open(&settings, &env).await?;
-    let observed = stop.or(async { Ok(observe::observe(&settings, &worlds, &env).await?) }).await?;
+    let observed = stop
+        .or(async {
+            let observed = observe::observe(&settings, &worlds, &env).await;
+            observed.map_err(|error| which_cluster(error.into(), &worlds.cluster))
+        })
+        .await?;
     match settings.action {
-        Action::Resume => stop.or(resume::resume(&settings, observed, &worlds)).await,
+        Action::Resume => {
+            let work = resume::resume(&settings, observed, &worlds);
+            stop.or(work).await.map_err(resume::in_the_middle)
+        }
         Action::Update(_) => {
             let plan = plan::plan(&settings, observed)?;
             if settings.common.dry_run {
@@ -77,10 +87,20 @@ pub async fn run(env: Env, stop: Stop) -> Result<Report, Failure> {
     }
 }
 
+/// What cannot be found or reached may be so because it is the wrong cluster, which nothing else in the error says.
+fn which_cluster(mut failure: Failure, address: &str) -> Failure {
+    failure.hints.push(format!(
+        "the cluster asked was `{address}`: is it the right one, and can it be reached from here?"
+    ));
+    failure
+}
+
 impl Worlds {
     async fn open(settings: &Settings, env: &Env) -> Result<Self, Error> {
+        let (client, cluster) = cluster::connect(&settings.access).await?;
         Ok(Self {
-            client: cluster::connect(&settings.access).await?,
+            client,
+            cluster,
             bucket: settings.bucket.as_ref().map(Bucket::open).transpose()?,
             monitors: settings.uptime.as_ref().map(Monitors::new).transpose()?,
             helm: Helm::new(settings, env).map_err(Error::HelmHome)?,
@@ -218,6 +238,16 @@ impl Fault for Error {
             }
             Self::NoChart { .. } => vec!["look at `chart` and `version`: was the chart published?".to_owned()],
             Self::NothingSelected { .. } => vec!["look at `namespaces`, `names`, `selector` and `exclude`; `dry_run: true` shows why each is left out".to_owned()],
+            Self::NoSuchNamespace(_) => {
+                vec!["a name in `names` is a whole name; `namespaces` takes a part of one".to_owned()]
+            }
+            Self::WrongChart { .. } => {
+                vec!["publish the chart anew under the name that its `Chart.yaml` gives".to_owned()]
+            }
+            Self::Unfinished(_) => {
+                vec!["the table says where each stopped; remove the cause, then run again with `retry_failed: true`".to_owned()]
+            }
+            Self::StillPaused(_) => vec!["run `action: resume` now, and look at the uptime service".to_owned()],
             _ => Vec::new(),
         }
     }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use shared::failure::{Failure, chain};
-use shared::report::{Ending as RunEnding, Report};
+use shared::report::{Ending as RunEnding, Report, Row, RowResult};
 
 use crate::Error;
 use crate::execute::{Ending, NamespaceOutcome, Outcome};
@@ -56,11 +56,12 @@ fn describe(plan: &Plan, outcome: &Outcome, updated: usize) -> Report {
             format!("{updated} of {} environments were updated to {}", plan.targets.len(), plan.version),
         )
     };
-    let skipped = plan
-        .unfinished
-        .iter()
-        .chain(&plan.skipped)
-        .map(|(name, reason)| row([name, "", "", "left alone", reason, ""]));
+    // Those that an earlier run left unfinished make this one fail.
+    let left_alone = |result| {
+        move |(name, reason): &(String, String)| row(result, [name, "", "", "left alone", reason, ""])
+    };
+    let skipped = plan.unfinished.iter().map(left_alone(RowResult::Failed));
+    let skipped = skipped.chain(plan.skipped.iter().map(left_alone(RowResult::Skipped)));
     let rows = outcome.namespaces.iter().map(|one| row_of(one, &plan.version)).chain(skipped).collect();
     let names: Vec<Value> = outcome
         .namespaces
@@ -78,22 +79,24 @@ fn describe(plan: &Plan, outcome: &Outcome, updated: usize) -> Report {
     outcome.namespaces.iter().filter_map(next_step).fold(report, Report::then)
 }
 
-fn row_of(one: &NamespaceOutcome, version: &str) -> Vec<String> {
+fn row_of(one: &NamespaceOutcome, version: &str) -> Row {
     let seconds = format!("{:.1}", one.elapsed.as_secs_f64());
-    let (to, result, reason) = match &one.ending {
-        Ending::Updated => (version, "updated", String::new()),
-        Ending::Skipped(reason) | Ending::Busy(reason) => ("", "left alone", reason.clone()),
-        Ending::Failed { step, error } => {
-            ("", "failed", format!("step {step}: {}", first_line(&chain(error))))
+    let (to, result, words, reason) = match &one.ending {
+        Ending::Updated => (version, RowResult::Done, "updated", String::new()),
+        Ending::Skipped(reason) | Ending::Busy(reason) => {
+            ("", RowResult::Skipped, "left alone", reason.clone())
         }
-        Ending::Stopped => ("", "interrupted", "a rerun goes on".to_owned()),
-        Ending::NotBegun => ("", "not begun", String::new()),
+        Ending::Failed { step, error } => {
+            ("", RowResult::Failed, "failed", format!("step {step}: {}", first_line(&chain(error))))
+        }
+        Ending::Stopped => ("", RowResult::Failed, "interrupted", "a rerun goes on".to_owned()),
+        Ending::NotBegun => ("", RowResult::Skipped, "not begun", String::new()),
     };
-    row([&one.name, &one.from, to, result, &reason, &seconds])
+    row(result, [&one.name, &one.from, to, words, &reason, &seconds]).took(one.elapsed)
 }
 
-fn row(cells: [&str; 6]) -> Vec<String> {
-    cells.map(str::to_owned).to_vec()
+fn row(result: RowResult, cells: [&str; 6]) -> Row {
+    Row::new(result, cells.map(str::to_owned).to_vec())
 }
 
 fn next_step(one: &NamespaceOutcome) -> Option<String> {

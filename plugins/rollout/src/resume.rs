@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use shared::cluster::{Error as ClusterError, Holder, Lease, LeaseGuard, scale};
 use shared::failure::{Failure, chain};
-use shared::report::{Ending, Report};
+use shared::report::{Ending, Report, Row, RowResult};
 
 use crate::environment::Environment;
 use crate::observe::{self, Observed};
@@ -30,20 +30,20 @@ pub async fn resume(settings: &Settings, observed: Observed, worlds: &Worlds) ->
             Err(reason) => Err(Error::Refused(reason.clone())),
         };
         let name = environment.name.clone();
-        let words = match result {
+        let (result, words) = match result {
             Ok(Restored::Nothing) => continue,
-            Ok(Restored::Done(what)) => format!("restored: {what}"),
-            Ok(Restored::Would(what)) => format!("would restore: {what}"),
+            Ok(Restored::Done(what)) => (RowResult::Done, format!("restored: {what}")),
+            Ok(Restored::Would(what)) => (RowResult::Skipped, format!("would restore: {what}")),
             Ok(Restored::Busy(holder)) => {
                 busy.push(name.clone());
-                format!("left alone: `{holder}` is working on it")
+                (RowResult::Skipped, format!("left alone: `{holder}` is working on it"))
             }
             Err(error) => {
                 failed.push(name.clone());
-                chain(&error)
+                (RowResult::Failed, chain(&error))
             }
         };
-        rows.push(vec![name, words]);
+        rows.push(Row::new(result, vec![name, words]));
     }
     let total = rows.len();
     let report = describe(settings.common.dry_run, rows);
@@ -59,6 +59,13 @@ pub async fn resume(settings: &Settings, observed: Observed, worlds: &Worlds) ->
     Ok(report)
 }
 
+/// A failure without a report came when the end was asked for in mid-work: what was given back by then is not counted.
+#[must_use]
+pub fn in_the_middle(failure: Failure) -> Failure {
+    let summary = "some environments may have got back what they were owed; a rerun gives back the rest";
+    if failure.report.is_some() { failure } else { failure.after(Report::new(Ending::Failed, summary)) }
+}
+
 /// What became of one namespace.
 enum Restored {
     Nothing,
@@ -67,7 +74,7 @@ enum Restored {
     Busy(String),
 }
 
-fn describe(dry_run: bool, rows: Vec<Vec<String>>) -> Report {
+fn describe(dry_run: bool, rows: Vec<Row>) -> Report {
     let ending = match (rows.is_empty(), dry_run) {
         (_, true) => Ending::DryRun,
         (true, false) => Ending::NothingToDo,

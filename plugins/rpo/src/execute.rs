@@ -6,8 +6,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use shared::bucket::{Bucket, Claim, Key, Kind, Own, Put};
+use shared::progress::Progress;
 use shared::run::Run;
 use shared::settings::Env;
+use shared::stop::Stop;
 use tempfile::TempDir;
 
 use crate::Error;
@@ -42,11 +44,12 @@ pub async fn execute(
     bucket: &Bucket,
     appserver: &AppServer,
     env: &Env,
+    stop: &Stop,
 ) -> Result<Outcome, Failed> {
     let mut done = Outcome::default();
     for edition in &plan.editions {
         let EditionPlan::Assemble(assembly) = edition else { continue };
-        match publish(plan, assembly, bucket, appserver, env).await {
+        match stop.interrupting(publish(plan, assembly, bucket, appserver, env)).await {
             Ok(manifest) => done.published.push((assembly.edition, manifest)),
             Err(source) => return Err(Failed { done, source }),
         }
@@ -106,6 +109,7 @@ async fn assemble(
     let ini = work.folder.join("appserver.ini");
     work.write(&ini, &appserver.ini(&work.repository()))?;
     let mut patches = assembly.applied.clone();
+    let mut progress = Progress::things(assembly.edition.to_string(), "patches", assembly.pending.len());
     for (index, patch) in assembly.pending.iter().enumerate() {
         let number = index + 1;
         // Downloads and patches take long; without this the whole assembly would have to end within `claim_timeout`.
@@ -125,6 +129,7 @@ async fn assemble(
             .map_err(|reason| Error::NotApplied { patch: origin.key.clone(), reason })?;
         work.remove(&file)?;
         patches.push(Applied { origin, channel: patch.channel.clone() });
+        progress.add(1);
     }
 
     claim.renew::<RpoManifest>().await?;

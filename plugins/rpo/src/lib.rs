@@ -19,7 +19,7 @@ use shared::failure::{Exit, Failure, Fault};
 use shared::notify::NOTIFY;
 use shared::report::Report;
 use shared::settings::{COMMON, Env};
-use shared::stop::Stop;
+use shared::stop::{Stop, Stopped};
 use shared::{bucket, process};
 
 use crate::appserver::AppServer;
@@ -46,7 +46,7 @@ pub async fn run(env: Env, stop: Stop) -> Result<Report, Failure> {
         if settings.common.dry_run {
             return Ok(Report::dry_run(&plan));
         }
-        match execute::execute(&plan, &bucket, &appserver, &env).await {
+        match execute::execute(&plan, &bucket, &appserver, &env, &stop).await {
             Ok(outcome) => {
                 let report = report::report(&plan, &outcome);
                 Ok(if settings.build_image { report } else { report.without_trigger() })
@@ -133,11 +133,15 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// The end was asked for before the work was done.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
 }
 
 impl Fault for Error {
     fn exit(&self) -> Exit {
         match self {
+            Self::Stopped(error) => error.exit(),
             Self::Bucket(error) => error.exit(),
             Self::AppServer(error) => error.exit(),
             Self::Busy { .. } | Self::Overtaken { .. } => Exit::Temporary,
@@ -153,6 +157,7 @@ impl Fault for Error {
 
     fn hints(&self) -> Vec<String> {
         match self {
+            Self::Stopped(error) => error.hints(),
             Self::Bucket(error) => error.hints(),
             Self::AppServer(process::Error::Start { .. }) => {
                 vec!["look at `appserver`: its program must be one that this image can run".to_owned()]
@@ -174,6 +179,18 @@ impl Fault for Error {
             }
             Self::NotApplied { .. } => {
                 vec!["the published RPO was not touched; the patches were applied on a copy".to_owned()]
+            }
+            Self::Preflight(_) => {
+                vec![
+                    "replace these patches or take them out of their folder; the published RPO is as it was"
+                        .to_owned(),
+                ]
+            }
+            Self::Damaged { key, .. } => {
+                vec![format!("put `{key}` there again as it was, or remove it together with its manifest")]
+            }
+            Self::Workspace { .. } => {
+                vec!["look at the free space and the rights of the workspace".to_owned()]
             }
             _ => Vec::new(),
         }

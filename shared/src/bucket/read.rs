@@ -12,6 +12,7 @@ use tokio_util::io::StreamReader;
 
 use super::{Bucket, Entry, Error, Key, Kind, Transferred};
 use crate::digest::Hasher;
+use crate::progress::Progress;
 
 /// One request asks for no more. Within the 300 s that a request may take, 0.5 Mbit/s are enough.
 pub(super) const RANGE: u64 = 16 << 20;
@@ -64,6 +65,7 @@ impl Bucket {
         };
         let mut reader = self.reader_of(entry);
         let mut output = tokio::fs::File::create(file).await.map_err(unwritten)?;
+        let mut progress = Progress::bytes(attempted(), entry.size);
         let mut hasher = Hasher::default();
         let mut size = 0;
         let mut piece = vec![0; 1 << 20];
@@ -75,6 +77,7 @@ impl Bucket {
             hasher.update(&piece[..length]);
             output.write_all(&piece[..length]).await.map_err(unwritten)?;
             size += length as u64;
+            progress.add(length as u64);
         }
         output.flush().await.map_err(unwritten)?;
         Ok(Transferred { size, digest: hasher.finish() })

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use super::{Env, Reader, Setting, parse};
 use crate::ci::CiSettings;
@@ -14,11 +15,21 @@ pub const COMMON: &[Setting] = &[
         .default("false"),
     Setting::new("log_level", "`error`, `warn`, `info`, `debug` or `trace`", "How much the log says.")
         .default("info"),
-    Setting::new("log_format", "`text` or `json`", "Form of the log lines.").default("text"),
+    Setting::new(
+        "log_format",
+        "`text` or `json`",
+        "Form of the log lines. In `json` the report is one event, as JSON text in its field `report`.",
+    )
+    .default("text"),
     Setting::new(
         "report_dir",
         "a folder in the workspace",
-        "Where `report.json` is written; not written when unset.",
+        "Where the run is reported as `report.json`, `report.md`, `report.html` and `junit.xml`, also when it fails; not written when unset.",
+    ),
+    Setting::new(
+        "card_template",
+        "an https address",
+        "Drone shows a card on the build's page, by this template (`docs/card.json`, put where browsers reach it); no card when unset.",
     ),
     Setting::new(
         "output_as",
@@ -45,6 +56,7 @@ pub struct RawCommon {
     log_level: Option<String>,
     log_format: Option<String>,
     report_dir: Option<String>,
+    card_template: Option<String>,
     output_as: Option<String>,
     output_file: Option<String>,
     handoff: Option<String>,
@@ -71,6 +83,8 @@ pub struct Common {
     pub log_format: LogFormat,
     /// Where report files go.
     pub report_dir: Option<PathBuf>,
+    /// Address of the card's template.
+    pub card_template: Option<Url>,
     /// Name of this step's outputs, when it is not the plugin's.
     pub output_as: Option<String>,
     /// Where the outputs go as dotenv lines.
@@ -98,6 +112,7 @@ impl Common {
             log_level: read.or("log_level", raw.log_level, log_level, "info".to_owned()),
             log_format: read.or("log_format", raw.log_format, log_format, LogFormat::Text),
             report_dir: read.optional("report_dir", raw.report_dir, in_workspace),
+            card_template: read.optional("card_template", raw.card_template, https),
             output_as: read.optional("output_as", raw.output_as, output_name),
             output_file: read.optional("output_file", raw.output_file, in_workspace),
             handoff,
@@ -105,6 +120,13 @@ impl Common {
             notify: NotifySettings::read(read),
         }
     }
+}
+
+/// Whose browser looks at the card fetches it, so it may have a query and must not be in the clear.
+fn https(value: &str) -> parse::Parsed<Url> {
+    let url = Url::parse(value.trim()).ok();
+    url.filter(|url| url.scheme() == "https" && url.username().is_empty() && url.password().is_none())
+        .ok_or_else(|| "an https address such as `https://pages.example.com/card.json`".to_owned())
 }
 
 fn log_level(value: &str) -> parse::Parsed<String> {

@@ -21,6 +21,7 @@ pub mod plugin;
 pub mod ports;
 pub mod process;
 pub mod s3;
+pub mod schema;
 pub mod shim;
 pub mod standin;
 pub mod tool;

@@ -156,7 +156,7 @@ fn through_shim(tool: &Command, log: &Path) -> Result<Child, Error> {
 ///
 /// The kernel sends the parent-death signal when the *thread* ends that started the child, and a test's
 /// thread ends with its test.
-pub(crate) fn spawn(command: Command) -> io::Result<Child> {
+pub fn spawn(command: Command) -> io::Result<Child> {
     type Job = (Command, mpsc::Sender<io::Result<Child>>);
     static STARTER: OnceLock<mpsc::Sender<Job>> = OnceLock::new();
 

@@ -139,7 +139,7 @@ fn module_folder(component: &Component) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("go").join(component.name)
 }
 
-fn cache() -> Result<PathBuf, Error> {
+pub(crate) fn cache() -> Result<PathBuf, Error> {
     if let Some(folder) = environment("ESTEIRA_LAB_CACHE") {
         return Ok(folder.into());
     }

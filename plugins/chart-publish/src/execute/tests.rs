@@ -31,7 +31,10 @@ async fn planned(folder: &Path, package: Package) -> Result<(Plan, Bucket), Erro
 }
 
 async fn publish_as_planned((plan, bucket): &(Plan, Bucket)) -> Result<(bool, bool), Error> {
-    execute(plan, bucket).await.map(|done| (done.chart, done.index)).map_err(|failed| failed.source)
+    execute(plan, bucket, &Stop::manual().1)
+        .await
+        .map(|done| (done.chart, done.index))
+        .map_err(|failed| failed.source)
 }
 
 fn listed(folder: &Path) -> Vec<String> {

@@ -180,7 +180,7 @@ async fn another_runs_fresh_claim_is_left_alone() {
     assert!(text.contains("`another` is packing `m/web/1.0/WebFiles.tar.gz` since 2100-01-01"), "{text}");
     let report = failure.report.unwrap();
     assert_eq!(report.summary, "1 of 2 components were packed before the failure");
-    assert_eq!(report.table.unwrap().rows[0][0], "srv");
+    assert_eq!(report.table.unwrap().rows[0].cells[0], "srv");
 }
 
 #[tokio::test]
@@ -199,7 +199,7 @@ async fn a_file_that_changes_meanwhile_leaves_no_archive_and_frees_the_claim() {
     let observed = crate::observe::observe(&settings, &bucket).await.unwrap();
     let plan = crate::plan::plan(&settings, observed).unwrap();
     write(world.workspace.path(), "c/web/index.html", b"shorter");
-    let failed = execute(&plan, &bucket, &settings_env).await.unwrap_err();
+    let failed = execute(&plan, &bucket, &settings_env, &Stop::manual().1).await.unwrap_err();
     assert!(matches!(failed.source, Error::Changed { .. }), "{}", failed.source);
     assert!(!world.bucket.path().join(ARCHIVE).exists());
     assert_eq!(world.manifest(ARCHIVE)["since"], "1970-01-01T00:00:00Z");
@@ -222,7 +222,7 @@ async fn an_object_that_is_replaced_after_it_was_listed_is_not_packed() {
     // Of the same size, as another upload would leave it.
     write(world.bucket.path(), "new", b"8\n");
     std::fs::rename(world.bucket.path().join("new"), world.bucket.path().join("base/srv/VERSION")).unwrap();
-    let failed = execute(&plan, &bucket, &env).await.unwrap_err();
+    let failed = execute(&plan, &bucket, &env, &Stop::manual().1).await.unwrap_err();
     let text = shared::failure::chain(&failed.source);
     assert!(text.contains("`base/srv/VERSION`") && text.ends_with("it changed while it was read"), "{text}");
     assert_eq!(Failure::from(failed.source).exit, Exit::Temporary);

@@ -67,7 +67,7 @@ pub(super) async fn ending(world: &World, ran: &[Ran], elapsed: Duration) -> Res
 
     say("\nWhere to look");
     say(&format!(
-        "  reports        {}/*/report.json (of each step's last run that changed something)",
+        "  reports        {}/*/report.html (of each step's last run that changed something)",
         world.reports().display()
     ));
     say(&format!("  bucket         {}", world.bucket().display()));

@@ -22,6 +22,7 @@ mod package;
 mod processes;
 mod readme;
 mod real_ci_servers;
+mod reports;
 mod rollout;
 mod rpo;
 mod schedule;

@@ -240,8 +240,13 @@ async fn a_failed_helm_fails_its_namespace_alone_and_is_retried_on_demand() {
     cluster().kubectl(&["delete", "services", "--all", "-n", bad.name()]).unwrap();
     cluster().apply(&quota).unwrap();
 
-    let ended = site.run("smarterp-producao", &[("max_failures", "2")]);
+    let reports = folder::temporary("reports").unwrap();
+    let reports_setting = ("report_dir", reports.to_str().unwrap());
+    let ended = site.run("smarterp-producao", &[("max_failures", "2"), reports_setting]);
     assert_eq!(ended.code, 3, "{}", ended.log);
+    let texts = ["1 of 2 environments were updated", bad.name(), good.name(), "helm_upgrade", "retry_failed"];
+    let junit = crate::reports::tells(&reports, &ended.log, &texts);
+    lab::schema::check_junit(&[junit]).unwrap();
     assert_eq!(version(&good).await, updated());
     assert_eq!(version(&bad).await, (OLD.into(), NEW.into(), "FAILED".into()), "{}", ended.log);
     assert!(ended.log.contains("helm_upgrade") && ended.log.contains("quota"), "{}", ended.log);

@@ -7,14 +7,14 @@ use lab::standin::appserver;
 use lab::{folder, ports};
 
 /// What a plugin needs at least, with counterparts that are not there, and a setting of it that is not a text.
-struct Case {
-    plugin: &'static str,
-    required: &'static [&'static str],
-    minimal: Vec<(&'static str, String)>,
+pub(crate) struct Case {
+    pub(crate) plugin: &'static str,
+    pub(crate) required: &'static [&'static str],
+    pub(crate) minimal: Vec<(&'static str, String)>,
     wrong_type: (&'static str, &'static str),
 }
 
-fn cases(workspace: &Path, nowhere: u16) -> Vec<Case> {
+pub(crate) fn cases(workspace: &Path, nowhere: u16) -> Vec<Case> {
     let bucket =
         || vec![("bucket", "s3://nothing".to_owned()), ("endpoint", format!("http://127.0.0.1:{nowhere}"))];
     let text = |name, value: &str| (name, value.to_owned());
