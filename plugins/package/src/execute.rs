@@ -98,8 +98,8 @@ async fn claim(
     run: &Run,
     bucket: &Bucket,
 ) -> Result<Claim<ArchiveManifest>, Error> {
-    if let Some(version) = &packing.replaces
-        && let Some(claim) = bucket.reclaim::<ArchiveManifest>(key, run, version).await?
+    if let Some((published, version)) = &packing.replaces
+        && let Some(claim) = bucket.replace(key, run, published.clone(), version).await?
     {
         return Ok(Claim::Taken(claim));
     }

@@ -44,8 +44,8 @@ pub struct Packing {
     pub input: Digest,
     /// Key of the archive.
     pub archive: String,
-    /// The manifest's version, where one is there that says another thing was published.
-    pub replaces: Option<Version>,
+    /// What the manifest says was published, where that is another thing, and the manifest's version.
+    pub replaces: Option<(ArchiveManifest, Version)>,
     /// Whether an archive that may be in use is replaced.
     pub is_overwrite: bool,
 }
@@ -104,21 +104,25 @@ fn plan_component(settings: &Settings, observed: ObservedComponent) -> Result<Co
             (None, Some("was not packed by this plugin, so what is in it is unknown".to_owned()))
         }
         // Whoever claimed it may have left the archive behind; the claim decides whose turn it is.
-        (Some((Manifest::Uploading { .. }, _)), _) => (None, None),
+        (Some((Manifest::Uploading { .. }, _)), _) | (Some((Manifest::Replacing { .. }, _)), None) => {
+            (None, None)
+        }
+        // The version stays what was published first: whoever was replacing it may have been cut.
+        (Some((Manifest::Replacing { replaces, .. }, _)), _) if replaces.input == input => (None, None),
+        (Some((Manifest::Replacing { replaces, .. }, _)), _) => {
+            (None, Some(other_content(&replaces, &input)))
+        }
         (Some((Manifest::Published(published), version)), size) => match size {
             // Somebody cleaned up.
-            None => (Some(version), None),
+            None => (Some((published, version)), None),
             Some(size) if size != published.size => {
-                (Some(version), Some(format!("has {size} bytes, and {} when it was packed", published.size)))
+                let reason = format!("has {size} bytes, and {} when it was packed", published.size);
+                (Some((published, version)), Some(reason))
             }
             Some(_) if published.input == input => return Ok(ComponentPlan::Unchanged(Box::new(published))),
             Some(_) => {
-                let reason = format!(
-                    "has other content: packed from {}, and now there is {}",
-                    published.input.short(),
-                    input.short()
-                );
-                (Some(version), Some(reason))
+                let reason = other_content(&published, &input);
+                (Some((published, version)), Some(reason))
             }
         },
     };
@@ -129,6 +133,10 @@ fn plan_component(settings: &Settings, observed: ObservedComponent) -> Result<Co
         }
         _ => Ok(ComponentPlan::Pack(Box::new(Packing { component, input, archive, replaces, is_overwrite }))),
     }
+}
+
+fn other_content(published: &ArchiveManifest, input: &Digest) -> String {
+    format!("has other content: packed from {}, and now there is {}", published.input.short(), input.short())
 }
 
 /// Each with its name, as all reasons.

@@ -22,6 +22,15 @@ pub enum Manifest<C> {
         /// Since when.
         since: Timestamp,
     },
+    /// Somebody is uploading the object in place of another: until that is done, a judgement goes by what was there before.
+    Replacing {
+        /// Who, as [`Run`] is written.
+        run: String,
+        /// Since when.
+        since: Timestamp,
+        /// What was published before.
+        replaces: Box<C>,
+    },
     /// The object is there, whole.
     Published(C),
 }
@@ -67,7 +76,7 @@ impl Bucket {
     ///
     /// # Errors
     /// The work's own, or when the manifest cannot be written.
-    pub async fn finish<C: Serialize, E: From<Error>>(
+    pub async fn finish<C: DeserializeOwned + Serialize, E: From<Error>>(
         &self,
         key: &Key,
         run: &Run,
@@ -118,14 +127,7 @@ impl Bucket {
                     return Ok(Claim::Published(content, version));
                 }
                 Some((Manifest::Uploading { run: holder, since }, version)) => {
-                    let age = Duration::try_from(Timestamp::now().duration_since(since)).unwrap_or_default();
-                    // The same build or workspace is a rerun of ours, unless it is still at it.
-                    let is_dead = match run.fate_of(&holder) {
-                        Fate::Alive => false,
-                        Fate::Dead => true,
-                        Fate::Unknown => run.has_name_of(&holder),
-                    };
-                    if !is_dead && age < patience {
+                    if is_held(run, &holder, since, patience) {
                         return Ok(Claim::Held { run: holder, since });
                     }
                     if since == Timestamp::UNIX_EPOCH {
@@ -134,6 +136,14 @@ impl Bucket {
                         tracing::info!("taking over the unfinished upload of `{holder}` since {since}");
                     }
                     self.put_if_unchanged(key, claim_of::<C>(run)?, &version).await?
+                }
+                Some((Manifest::Replacing { run: holder, since, replaces }, version)) => {
+                    if is_held(run, &holder, since, patience) {
+                        return Ok(Claim::Held { run: holder, since });
+                    }
+                    tracing::info!("taking over the unfinished replacement of `{holder}` since {since}");
+                    self.put_if_unchanged(key, replacement_of(run, Timestamp::now(), replaces)?, &version)
+                        .await?
                 }
             };
             if let Put::Written(version) = taken {
@@ -158,6 +168,24 @@ impl Bucket {
         }
     }
 
+    /// The same with a record of what was published, for whoever judges after a run that was cut. Such a claim is not to be renewed.
+    ///
+    /// # Errors
+    /// When the bucket cannot be written.
+    pub async fn replace<C: Serialize>(
+        &self,
+        key: &Key,
+        run: &Run,
+        replaced: C,
+        version: &Version,
+    ) -> Result<Option<Version>, Error> {
+        let claim = replacement_of(run, Timestamp::now(), Box::new(replaced))?;
+        match self.put_if_unchanged(key, claim, version).await? {
+            Put::Written(version) => Ok(Some(version)),
+            Put::Refused => Ok(None),
+        }
+    }
+
     /// Makes a claim of ours young again; gives its new version.
     ///
     /// # Errors
@@ -173,9 +201,18 @@ impl Bucket {
     ///
     /// # Errors
     /// When the bucket cannot be written; a claim that another run took over is left alone.
-    pub async fn give_up<C: Serialize>(&self, key: &Key, run: &Run, claim: &Version) -> Result<(), Error> {
-        let stale = Manifest::<C>::Uploading { run: run.to_string(), since: Timestamp::UNIX_EPOCH };
-        self.put_if_unchanged(key, json(&stale)?, claim).await.map(|_| ())
+    pub async fn give_up<C: DeserializeOwned + Serialize>(
+        &self,
+        key: &Key,
+        run: &Run,
+        claim: &Version,
+    ) -> Result<(), Error> {
+        let since = Timestamp::UNIX_EPOCH;
+        let stale = match self.manifest::<C>(key).await? {
+            Some((Manifest::Replacing { replaces, .. }, _)) => replacement_of(run, since, replaces)?,
+            _ => json(&Manifest::<C>::Uploading { run: run.to_string(), since })?,
+        };
+        self.put_if_unchanged(key, stale, claim).await.map(|_| ())
     }
 
     /// Ends a claim: from now on the object counts as published.
@@ -209,4 +246,23 @@ fn json(value: &impl Serialize) -> Result<bytes::Bytes, Error> {
     })?;
     text.push(b'\n');
     Ok(text.into())
+}
+
+fn replacement_of<C: Serialize>(
+    run: &Run,
+    since: Timestamp,
+    replaces: Box<C>,
+) -> Result<bytes::Bytes, Error> {
+    json(&Manifest::Replacing { run: run.to_string(), since, replaces })
+}
+
+/// Whether a claim must be left to its holder. The same build or workspace is a rerun of ours, unless it is still at it.
+fn is_held(run: &Run, holder: &str, since: Timestamp, patience: Duration) -> bool {
+    let age = Duration::try_from(Timestamp::now().duration_since(since)).unwrap_or_default();
+    let is_dead = match run.fate_of(holder) {
+        Fate::Alive => false,
+        Fate::Dead => true,
+        Fate::Unknown => run.has_name_of(holder),
+    };
+    !is_dead && age < patience
 }

@@ -46,6 +46,16 @@ impl World {
         crate::run(Env::in_workspace(variables, self.workspace.path().to_owned()), stop).await
     }
 
+    fn opened(&self, more: &[(&str, &str)]) -> (Env, Bucket) {
+        let address = format!("file://{}", self.bucket.path().display());
+        let common = [("PLUGIN_BUCKET", address.as_str()), ("PLUGIN_SOURCE", "c"), ("PLUGIN_MIRROR", "m")];
+        let variables =
+            common.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let env = Env::in_workspace(variables.collect(), self.workspace.path().to_owned());
+        let settings = crate::settings::Settings::from_env(&env).unwrap();
+        (env, Bucket::open(&settings.bucket).unwrap())
+    }
+
     fn mirror(&self) -> Vec<(String, Vec<u8>)> {
         let mut files: Vec<_> = walkdir::WalkDir::new(self.bucket.path().join("m"))
             .into_iter()
@@ -186,16 +196,8 @@ async fn another_runs_fresh_claim_is_left_alone() {
 #[tokio::test]
 async fn a_file_that_changes_meanwhile_leaves_no_archive_and_frees_the_claim() {
     let world = World::new();
-    let settings_env = {
-        let bucket = format!("file://{}", world.bucket.path().display());
-        let variables = [("PLUGIN_BUCKET", bucket.as_str()), ("PLUGIN_SOURCE", "c"), ("PLUGIN_MIRROR", "m")];
-        Env::in_workspace(
-            variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
-            world.workspace.path().to_owned(),
-        )
-    };
+    let (settings_env, bucket) = world.opened(&[]);
     let settings = crate::settings::Settings::from_env(&settings_env).unwrap();
-    let bucket = Bucket::open(&settings.bucket).unwrap();
     let observed = crate::observe::observe(&settings, &bucket).await.unwrap();
     let plan = crate::plan::plan(&settings, observed).unwrap();
     write(world.workspace.path(), "c/web/index.html", b"shorter");
@@ -204,6 +206,29 @@ async fn a_file_that_changes_meanwhile_leaves_no_archive_and_frees_the_claim() {
     assert!(!world.bucket.path().join(ARCHIVE).exists());
     assert_eq!(world.manifest(ARCHIVE)["since"], "1970-01-01T00:00:00Z");
     assert_eq!(world.run(&[("PLUGIN_COMPONENTS", "web")]).await.unwrap().ending, Ending::Done);
+}
+
+#[tokio::test]
+async fn a_replacement_that_fails_does_not_make_the_version_free() {
+    let world = World::new();
+    let web = [("PLUGIN_COMPONENTS", "web"), ("PLUGIN_OVERWRITE", "true")];
+    world.run(&web).await.unwrap();
+    let published = world.manifest(ARCHIVE);
+    write(world.workspace.path(), "c/web/index.html", b"new");
+    let (settings_env, bucket) = world.opened(&web);
+    let settings = crate::settings::Settings::from_env(&settings_env).unwrap();
+    let observed = crate::observe::observe(&settings, &bucket).await.unwrap();
+    let plan = crate::plan::plan(&settings, observed).unwrap();
+    write(world.workspace.path(), "c/web/index.html", b"shorter");
+    execute(&plan, &bucket, &settings_env).await.unwrap_err();
+    let left = world.manifest(ARCHIVE);
+    assert_eq!((&left["state"], &left["since"]), (&"replacing".into(), &"1970-01-01T00:00:00Z".into()));
+    assert_eq!(left["replaces"]["input"], published["input"]);
+
+    let failure = world.run(&web[..1]).await.unwrap_err();
+    assert!(failure.exit == Exit::Failed && failure.to_string().contains("has other content"), "{failure}");
+    assert_eq!(world.run(&web).await.unwrap().ending, Ending::Done);
+    assert_eq!(world.manifest(ARCHIVE)["state"], "published");
 }
 
 #[tokio::test]

@@ -65,7 +65,7 @@ impl Crashes {
 fn manifests_are_true(site: &Site, state: &State, object: &str) {
     for key in state.keys().filter(|key| key.ends_with(".json")) {
         let manifest: Value = serde_json::from_slice(&site.object(key).unwrap()).unwrap();
-        if manifest["state"] == "uploading" {
+        if manifest["state"] == "uploading" || manifest["state"] == "replacing" {
             continue;
         }
         let bytes = site.object(manifest[object].as_str().unwrap()).unwrap();
@@ -97,6 +97,29 @@ fn archives_are_published_whole_wherever_the_run_is_killed() {
         }
     };
     Crashes { what: "plugin-package, three components", make: Site::package, is_whole }.cut_everywhere();
+}
+
+#[test]
+fn a_version_whose_replacement_was_cut_is_still_not_replaced_unasked() {
+    // Claim, archive, manifest: after the last one the new content is what is published.
+    for (write, moment) in [(1, Moment::After), (2, Moment::Before), (2, Moment::After), (3, Moment::Before)]
+    {
+        let site = Site::package().unwrap();
+        let cut = Cut::in_front_of(site.server()).unwrap().at(write, moment);
+        let one = ("components", "changed");
+        assert!(cut.run(site.command(cut.url(), &[one]).unwrap()).unwrap().was_killed);
+        let left = site.state().unwrap();
+        site.write("components/changed/file", "something else\n").unwrap();
+        let refused = site.run(&[one, ("overwrite", "false")]).unwrap();
+        assert_eq!(refused.code, 1, "{moment:?} write {write}: {}", refused.log);
+        assert!(refused.log.contains("has other content"), "{}", refused.log);
+        assert_eq!(site.state().unwrap(), left);
+
+        site.write("components/changed/file", "as published\n").unwrap();
+        let restored = site.run(&[one, ("overwrite", "false")]).unwrap();
+        assert_eq!(restored.code, 0, "what was published may always be: {}", restored.log);
+        assert_eq!(site.state().unwrap(), Site::package().unwrap().state().unwrap());
+    }
 }
 
 #[test]
