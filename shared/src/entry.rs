@@ -1,6 +1,7 @@
 //! How every plugin starts and ends: snapshot, log, run, hand on, report, exit code.
 
 mod arguments;
+mod crash;
 mod show;
 
 use std::future::Future;
@@ -55,6 +56,7 @@ where
     let redactor = Redactor::of(&env, plugin.settings);
     let common = common_settings(&env);
     log::start(&common.log_level, common.log_format, &redactor);
+    crash::tell_in_the_log();
     tracing::info!("{} {}", plugin.name, env!("CARGO_PKG_VERSION"));
 
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -64,14 +66,16 @@ where
             return ExitCode::from(Exit::Temporary as u8);
         }
     };
-    let result = runtime.block_on(async {
-        let stop = Stop::on_signals().map_err(|error| Failure {
-            exit: Exit::Temporary,
-            hints: Vec::new(),
-            report: None,
-            source: Box::new(error),
-        })?;
-        whole(plugin, env, &common, &redactor, stop, run).await
+    let result = crash::guarded(|| {
+        runtime.block_on(async {
+            let stop = Stop::on_signals().map_err(|error| Failure {
+                exit: Exit::Temporary,
+                hints: Vec::new(),
+                report: None,
+                source: Box::new(error),
+            })?;
+            whole(plugin, env, &common, &redactor, stop, run).await
+        })
     });
     // A blocking read of a dead file system must not keep the process from ending.
     runtime.shutdown_background();

@@ -11,6 +11,7 @@ pub mod failure;
 pub mod http;
 pub mod jitter;
 mod log;
+pub mod net;
 #[cfg(feature = "process")]
 pub mod process;
 mod redact;

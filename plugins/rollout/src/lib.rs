@@ -77,10 +77,11 @@ pub async fn run(env: Env, stop: Stop) -> Result<Report, Failure> {
 
 impl Worlds {
     async fn open(settings: &Settings, env: &Env) -> Result<Self, Error> {
+        let net = &settings.common.net;
         Ok(Self {
-            client: cluster::connect(&settings.access).await?,
+            client: cluster::connect(&settings.access, net).await?,
             bucket: settings.bucket.as_ref().map(Bucket::open).transpose()?,
-            monitors: settings.uptime.as_ref().map(Monitors::new).transpose()?,
+            monitors: settings.uptime.as_ref().map(|uptime| Monitors::new(uptime, net)).transpose()?,
             helm: Helm::new(settings, env).map_err(Error::HelmHome)?,
             run: Run::this(env),
         })

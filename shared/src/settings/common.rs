@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::{Env, Reader, Setting, parse};
+use crate::net::{CA_FILE, Net};
 
 /// Described once for all plugins.
 pub const COMMON: &[Setting] = &[
@@ -34,6 +35,7 @@ pub const COMMON: &[Setting] = &[
         "a prefix in the bucket",
         "Outputs are also kept in the bucket, as `<handoff>/<name>.json`, and `@name.key` is looked for there when the workspace does not have it: for pipelines of several repositories.",
     ),
+    CA_FILE,
 ];
 
 /// The raw texts of [`COMMON`].
@@ -75,6 +77,8 @@ pub struct Common {
     pub output_file: Option<PathBuf>,
     /// Prefix in the bucket under which outputs are handed on.
     pub handoff: Option<String>,
+    /// Trusted authorities and proxies, for every client.
+    pub net: Net,
 }
 
 impl Common {
@@ -95,6 +99,7 @@ impl Common {
             output_as: read.optional("output_as", raw.output_as, output_name),
             output_file: read.optional("output_file", raw.output_file, in_workspace),
             handoff,
+            net: Net::read(read, env),
         }
     }
 }
