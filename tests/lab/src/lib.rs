@@ -13,6 +13,7 @@ pub mod fixtures;
 pub mod folder;
 pub mod gitea;
 pub mod http;
+pub mod hunt;
 pub mod measure;
 pub mod plugin;
 pub mod ports;
@@ -22,6 +23,7 @@ pub mod shim;
 pub mod standin;
 pub mod tool;
 pub mod wait;
+pub mod wire;
 
 pub use cluster::{Cluster, cluster};
 pub use error::{Attempt, Error};
