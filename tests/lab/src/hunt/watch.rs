@@ -56,9 +56,10 @@ fn look(seen: &mut Seen) {
         if command_line.is_empty() {
             continue;
         }
-        // What is not a plugin itself, nor still a copy of one, is a program that it started.
-        if !is_plugin(&command_line)
-            && parent(id).and_then(|parent| fs::read(format!("/proc/{parent}/cmdline")).ok()).is_some_and(|line| is_plugin(&line))
+        // What a plugin, or what watches over its programs, has started; one that is still a copy of it does not count.
+        if parent(id)
+            .and_then(|parent| fs::read(format!("/proc/{parent}/cmdline")).ok())
+            .is_some_and(|line| is_plugin(&line) && line != command_line)
             && let Ok(environment) = fs::read(format!("/proc/{id}/environ"))
             // Read after the command line, it may be that of the next program.
             && fs::read(format!("/proc/{id}/cmdline")).is_ok_and(|now| now == command_line)
