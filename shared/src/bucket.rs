@@ -24,6 +24,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::digest::{Digest, Hasher};
 use crate::failure::{Exit, Fault, chain};
+use crate::net::untrusted;
 use crate::progress::Progress;
 
 pub use folder::Folder;
@@ -138,6 +139,7 @@ impl Bucket {
                     .with_allow_http(true)
                     .with_connect_timeout(Duration::from_secs(10))
                     .with_timeout(Duration::from_secs(300));
+                let client = settings.net.options(client, settings.endpoint.as_ref(), "s3.amazonaws.com");
                 // Path style, no default checksums: what S3 servers other than Amazon's understand.
                 let mut builder = AmazonS3Builder::new()
                     .with_bucket_name(bucket)
@@ -342,6 +344,7 @@ impl Error {
                 };
             }
             source if is_local(source) => (Exit::Failed, None),
+            source if let Some(hint) = untrusted(source) => (Exit::Failed, Some(hint)),
             _ => (Exit::Temporary, None),
         };
         Self { attempted, bucket: bucket.to_owned(), source: Box::new(source), exit, hint }

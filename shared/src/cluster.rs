@@ -15,8 +15,10 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use url::Url;
 
 use crate::failure::{Exit, Fault};
+use crate::net::Net;
 
 pub use lease::{Holder, Lease, LeaseGuard};
 pub use settings::{Access, CLUSTER, RawCluster};
@@ -109,11 +111,12 @@ impl Fault for Error {
     }
 }
 
-/// Connects with the given access; gives the API server's address too. The first request is made by whoever uses the client.
+/// Connects with the given access, over the kubeconfig's own `proxy-url`, else over `net`'s proxy; gives the API server's address too. The first
+/// request is made by whoever uses the client.
 ///
 /// # Errors
 /// When the access cannot be used.
-pub async fn connect(access: &Access) -> Result<(Client, String), Error> {
+pub async fn connect(access: &Access, net: &Net) -> Result<(Client, String), Error> {
     let failed = |text: String| Error {
         attempted: "use the access to the cluster".to_owned(),
         source: Cause::Config(text),
@@ -122,12 +125,12 @@ pub async fn connect(access: &Access) -> Result<(Client, String), Error> {
         Access::InCluster => Config::incluster().map_err(|error| failed(error.to_string()))?,
         Access::Kubeconfig { path: Some(path), .. } => {
             let kubeconfig = Kubeconfig::read_from(path).map_err(|error| failed(error.to_string()))?;
-            from_kubeconfig(kubeconfig).await.map_err(failed)?
+            from_kubeconfig(kubeconfig, net).await.map_err(failed)?
         }
         Access::Kubeconfig { path: None, content } => {
             let kubeconfig =
                 Kubeconfig::from_yaml(content.expose()).map_err(|error| failed(error.to_string()))?;
-            from_kubeconfig(kubeconfig).await.map_err(failed)?
+            from_kubeconfig(kubeconfig, net).await.map_err(failed)?
         }
     };
     // An operator wants to know which cluster this is before anything happens in it.
@@ -139,10 +142,22 @@ pub async fn connect(access: &Access) -> Result<(Client, String), Error> {
     Ok((client.map_err(|error| Error::new("use the access to the cluster", error))?, address))
 }
 
-async fn from_kubeconfig(kubeconfig: Kubeconfig) -> Result<Config, String> {
-    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+async fn from_kubeconfig(kubeconfig: Kubeconfig, net: &Net) -> Result<Config, String> {
+    let has_proxy = kubeconfig.clusters.iter().any(|one| {
+        one.cluster
+            .as_ref()
+            .and_then(|cluster| cluster.proxy_url.as_ref())
+            .is_some_and(|proxy| !proxy.is_empty())
+    });
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
         .await
-        .map_err(|error| error.to_string())
+        .map_err(|error| error.to_string())?;
+    // The library looks at the environment where the kubeconfig says nothing; it knows neither each scheme's proxy nor ports in NO_PROXY.
+    if !has_proxy {
+        let proxy = Url::parse(&config.cluster_url.to_string()).ok().and_then(|server| net.proxy(&server));
+        config.proxy_url = proxy.and_then(|proxy| proxy.as_str().parse().ok());
+    }
+    Ok(config)
 }
 
 /// All objects of a kind, page by page.

@@ -1,6 +1,7 @@
 //! How every plugin starts and ends: snapshot, log, run, hand on, report, exit code.
 
 mod arguments;
+mod crash;
 mod show;
 
 use std::future::Future;
@@ -60,6 +61,7 @@ where
         report::clear(folder);
     }
     log::start(&common.log_level, common.log_format, &redactor);
+    crash::tell_in_the_log();
     tracing::info!("{} {}", plugin.name, env!("CARGO_PKG_VERSION"));
 
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -69,20 +71,22 @@ where
             return ExitCode::from(Exit::Temporary as u8);
         }
     };
-    let result = runtime.block_on(async {
-        let stop = Stop::on_signals().map_err(|error| Failure {
-            exit: Exit::Temporary,
-            hints: Vec::new(),
-            report: None,
-            source: Box::new(error),
-        })?;
-        whole(plugin, env.clone(), &common, &redactor, stop, run).await
+    let result = crash::guarded(|| {
+        runtime.block_on(async {
+            let stop = Stop::on_signals().map_err(|error| Failure {
+                exit: Exit::Temporary,
+                hints: Vec::new(),
+                report: None,
+                source: Box::new(error),
+            })?;
+            whole(plugin, env.clone(), &common, &redactor, stop, run).await
+        })
     });
 
     let record = Record::of(plugin, &env, &result, begun).cleaned(&redactor);
     let code = show::tell(&record, &common);
     if let Some(notify) = common.notify.as_ref().filter(|_| !common.dry_run) {
-        runtime.block_on(notify::tell(notify, &record));
+        runtime.block_on(notify::tell(notify, &common.net, &record));
     }
     // A blocking read of a dead file system must not keep the process from ending.
     runtime.shutdown_background();

@@ -12,6 +12,7 @@ pub mod failure;
 pub mod http;
 pub mod jitter;
 mod log;
+pub mod net;
 pub mod notify;
 #[cfg(feature = "process")]
 pub mod process;

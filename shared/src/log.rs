@@ -9,7 +9,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::redact::Redactor;
+use crate::redact::{Redacting, Redactor};
 use crate::settings::common::LogFormat;
 
 /// Starts the log. Other crates' own events are shown from `debug` on only.
@@ -67,23 +67,19 @@ where
 /// Hands out one buffer per event; the whole line is redacted when the event is complete.
 struct RedactedStdout(Redactor);
 
-impl<'a> MakeWriter<'a> for RedactedStdout {
-    type Writer = Line<'a>;
+impl MakeWriter<'_> for RedactedStdout {
+    type Writer = Line;
 
-    fn make_writer(&'a self) -> Line<'a> {
-        Line { redactor: &self.0, bytes: Vec::new() }
+    fn make_writer(&self) -> Line {
+        Line(Redacting::new(self.0.clone(), Vec::new()))
     }
 }
 
-struct Line<'a> {
-    redactor: &'a Redactor,
-    bytes: Vec<u8>,
-}
+struct Line(Redacting<Vec<u8>>);
 
-impl Write for Line<'_> {
+impl Write for Line {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.bytes.extend_from_slice(bytes);
-        Ok(bytes.len())
+        self.0.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -91,10 +87,9 @@ impl Write for Line<'_> {
     }
 }
 
-impl Drop for Line<'_> {
+impl Drop for Line {
     fn drop(&mut self) {
-        let text = self.redactor.clean(&String::from_utf8_lossy(&self.bytes));
-        // A closed stdout must not end the run.
-        let _ = io::stdout().lock().write_all(text.as_bytes());
+        // One write for the whole line. A closed stdout must not end the run, and memory takes everything.
+        let _ = self.0.finish().map(|line| io::stdout().lock().write_all(line));
     }
 }

@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::failure::chain;
 use crate::http::{self, Api, Method};
+use crate::net::Net;
 use crate::report::{Ending, Record};
 use crate::settings::{Reader, Secret, Setting, parse};
 
@@ -77,24 +78,25 @@ impl NotifySettings {
 }
 
 /// Tells the webhook; a failure is a warning. The record is one without secrets.
-pub(crate) async fn tell(settings: &NotifySettings, record: &Record) {
+pub(crate) async fn tell(settings: &NotifySettings, net: &Net, record: &Record) {
     let body = body::of(settings.format, &message(record));
-    match tokio::time::timeout(LIMIT, send(settings, &body)).await {
+    match tokio::time::timeout(LIMIT, send(settings, net, &body)).await {
         Ok(Ok(())) => tracing::info!("the webhook in `notify_url` was told"),
         Ok(Err(error)) => tracing::warn!("the webhook in `notify_url` could not be told: {}", chain(&error)),
         Err(_) => tracing::warn!("the webhook in `notify_url` did not answer within {LIMIT:?}"),
     }
 }
 
-async fn send(settings: &NotifySettings, body: &serde_json::Value) -> Result<(), http::Error> {
+async fn send(settings: &NotifySettings, net: &Net, body: &serde_json::Value) -> Result<(), http::Error> {
     let hidden = "the webhook";
     let unusable = |reason: url::ParseError| http::Error::Unexpected {
         request: hidden.to_owned(),
         reason: reason.to_string(),
         body: String::new(),
+        is_page: false,
     };
     let url = Url::parse(settings.url.expose()).map_err(unusable)?;
-    Api::new(url, None)?.called(hidden).send_json(Method::POST, "", body).await?.ok().map(drop)
+    Api::new(url, None, net)?.called(hidden).send_json(Method::POST, "", body).await?.ok().map(drop)
 }
 
 fn message(record: &Record) -> Message<'_> {

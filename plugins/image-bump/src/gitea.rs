@@ -125,7 +125,7 @@ impl Gitea {
         let authorization = Secret::new(format!("token {}", settings.git_token.expose()));
         let repository = &settings.repository;
         Ok(Self {
-            api: Api::new(base, Some(&authorization))?,
+            api: Api::new(base, Some(&authorization), &settings.common.net)?,
             repository: format!("repos/{}/{}", segment(&repository.owner), segment(&repository.name)),
             full_name: repository.to_string(),
         })

@@ -97,12 +97,13 @@ fn which_cluster(mut failure: Failure, address: &str) -> Failure {
 
 impl Worlds {
     async fn open(settings: &Settings, env: &Env) -> Result<Self, Error> {
-        let (client, cluster) = cluster::connect(&settings.access).await?;
+        let net = &settings.common.net;
+        let (client, cluster) = cluster::connect(&settings.access, net).await?;
         Ok(Self {
             client,
             cluster,
             bucket: settings.bucket.as_ref().map(Bucket::open).transpose()?,
-            monitors: settings.uptime.as_ref().map(Monitors::new).transpose()?,
+            monitors: settings.uptime.as_ref().map(|uptime| Monitors::new(uptime, net)).transpose()?,
             helm: Helm::new(settings, env).map_err(Error::HelmHome)?,
             run: Run::this(env),
         })

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 use shared::http;
+use shared::net::Net;
 use shared::settings::Secret;
 
 use crate::settings::{MonitorPolicy, UptimeSettings};
@@ -76,8 +77,8 @@ impl Monitors {
     ///
     /// # Errors
     /// When no HTTP client can be made.
-    pub fn new(settings: &UptimeSettings) -> Result<Self, Error> {
-        let api = http::Api::new(settings.url.clone(), None)?;
+    pub fn new(settings: &UptimeSettings, net: &Net) -> Result<Self, Error> {
+        let api = http::Api::new(settings.url.clone(), None, net)?;
         Ok(Self { api, key: settings.key.clone(), policy: settings.policy, owed: Arc::default() })
     }
 
@@ -213,7 +214,7 @@ mod tests {
     fn monitors(policy: MonitorPolicy) -> Monitors {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let url = url::Url::parse("http://127.0.0.1:1/").unwrap();
-        Monitors::new(&UptimeSettings { key: Secret::new("k"), url, policy }).unwrap()
+        Monitors::new(&UptimeSettings { key: Secret::new("k"), url, policy }, &Net::default()).unwrap()
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::net::Net;
 use crate::settings::{Env, Reader, Secret, Setting, parse};
 
 /// Described once for all plugins that cannot work without a bucket.
@@ -59,6 +60,8 @@ pub struct BucketSettings {
     pub secret_key: Option<Secret>,
     /// S3 session token.
     pub session_token: Option<Secret>,
+    /// Trusted authorities and proxies.
+    pub net: Net,
 }
 
 impl BucketSettings {
@@ -94,6 +97,7 @@ impl BucketSettings {
             access_key,
             secret_key,
             session_token: read.optional("session_token", raw.session_token, parse::secret),
+            net: Net::read(read, env),
         })
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::*;
+use crate::net::Net;
 use crate::run::Run;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +27,7 @@ fn folder_bucket() -> (tempfile::TempDir, Bucket) {
         access_key: None,
         secret_key: None,
         session_token: None,
+        net: Net::default(),
     };
     let bucket = Bucket::open(&settings).unwrap();
     (folder, bucket)
@@ -148,6 +150,7 @@ fn a_folder_that_is_not_there_is_named() {
             access_key: None,
             secret_key: None,
             session_token: None,
+            net: Net::default(),
         };
         let error = Bucket::open(&settings).unwrap_err();
         assert_eq!(error.to_string(), format!("cannot work in the bucket `file://{}`", path.display()));

@@ -45,7 +45,10 @@ struct Job {
 impl Drone {
     pub(super) fn open(access: &Access) -> Result<Self, http::Error> {
         let bearer = Secret::new(format!("Bearer {}", access.token.expose()));
-        Ok(Self { api: Api::new(access.url.clone(), Some(&bearer))?, url: access.url.to_string() })
+        Ok(Self {
+            api: Api::new(access.url.clone(), Some(&bearer), &access.net)?,
+            url: access.url.to_string(),
+        })
     }
 
     pub(super) async fn start(&self, start: &Start) -> Result<Started, Error> {

@@ -93,7 +93,10 @@ impl Jenkins {
         let user = access.user.as_deref().unwrap_or_default();
         let basic =
             Secret::new(format!("Basic {}", STANDARD.encode(format!("{user}:{}", access.token.expose()))));
-        Ok(Self { api: Api::with_session(access.url.clone(), Some(&basic))?, url: access.url.to_string() })
+        Ok(Self {
+            api: Api::with_session(access.url.clone(), Some(&basic), &access.net)?,
+            url: access.url.to_string(),
+        })
     }
 
     pub(super) async fn start(&self, start: &Start) -> Result<Started, Error> {

@@ -94,7 +94,7 @@ pub(super) fn uncertain(attempt: &str, source: http::Error) -> Error {
     let is_uncertain = match &source {
         http::Error::NoAnswer { source, .. } => !source.is_connect(),
         http::Error::Status { status, .. } => *status >= 500 && *status != 503,
-        http::Error::Unexpected { .. } => true,
+        http::Error::Redirected { .. } | http::Error::Unexpected { .. } => true,
     };
     Error::Http { attempt: attempt.to_owned(), is_uncertain, source }
 }

@@ -7,6 +7,7 @@ use url::Url;
 
 use super::{Env, Reader, Setting, parse};
 use crate::ci::CiSettings;
+use crate::net::{CA_FILE, Net};
 use crate::notify::NotifySettings;
 
 /// Described once for all plugins.
@@ -47,6 +48,7 @@ pub const COMMON: &[Setting] = &[
         "a prefix in the bucket",
         "Outputs are also kept in the bucket, as `<handoff>/<name>.json`, and `@name.key` is looked for there when the workspace does not have it: for pipelines of several repositories.",
     ),
+    CA_FILE,
 ];
 
 /// The raw texts of [`COMMON`].
@@ -95,6 +97,8 @@ pub struct Common {
     pub ci: CiSettings,
     /// Who is told how the run ended.
     pub notify: Option<NotifySettings>,
+    /// Trusted authorities and proxies, for every client.
+    pub net: Net,
 }
 
 impl Common {
@@ -118,6 +122,7 @@ impl Common {
             handoff,
             ci: CiSettings::read(read, env),
             notify: NotifySettings::read(read),
+            net: Net::read(read, env),
         }
     }
 }

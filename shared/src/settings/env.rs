@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::parse::map;
 use super::reader::reference;
+use crate::redact::Redactor;
 
 /// Variables that a child process may see besides what a plugin hands it: no secret is among them.
 const INHERITED: [&str; 15] = [
@@ -35,6 +36,7 @@ pub struct Env {
     workspace: PathBuf,
     config_file: Option<Readable<String>>,
     outputs: BTreeMap<String, Readable<Map<String, Value>>>,
+    redactor: Redactor,
 }
 
 /// What a file says, or why it cannot be read. An error here is a problem only for a run that needs the file.
@@ -56,7 +58,7 @@ impl Env {
     pub fn in_workspace(variables: BTreeMap<String, String>, workspace: PathBuf) -> Self {
         let config_file = read_config(&workspace.join(".config"));
         let outputs = read_outputs(&workspace.join(".esteira"));
-        Self { variables, workspace, config_file, outputs }
+        Self { variables, workspace, config_file, outputs, redactor: Redactor::default() }
     }
 
     /// A snapshot from given variables alone; for tests of settings.
@@ -88,6 +90,11 @@ impl Env {
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.trim().is_empty())
+    }
+
+    /// Knows this run's secrets, once the run has begun. For whoever cuts or passes on what came from outside.
+    pub(crate) fn redactor(&self) -> &Redactor {
+        &self.redactor
     }
 
     /// The folder the run works in.

@@ -62,6 +62,11 @@ impl<'a> Reader<'a> {
         self.settings.iter().find(|setting| setting.name == name).map(|setting| setting.takes)
     }
 
+    /// All values, by the setting's name.
+    pub(crate) fn values(&self) -> &BTreeMap<String, String> {
+        &self.values
+    }
+
     fn hides(&self, name: &str, value: &str) -> bool {
         self.settings.iter().any(|setting| setting.name == name && setting.hides(value))
     }
@@ -134,6 +139,13 @@ impl<'a> Reader<'a> {
             self.problems.add("PLUGIN_*", "a required value is missing");
             self.problems
         })
+    }
+
+    /// Notes a problem with a variable, unless there is one already: two readers of the same variable tell it once.
+    pub(crate) fn problem_once(&mut self, variable: &str, text: &str) {
+        if self.problems.0.iter().all(|problem| problem.name != variable) {
+            self.problems.add(variable, text);
+        }
     }
 
     fn has_problem(&self, name: &str) -> bool {

@@ -5,7 +5,7 @@
 #[rustfmt::skip]
 pub const SIBLING_NAMES: &[&str] = &[
     // shared: common, bucket, cluster
-    "dry_run", "log_level", "log_format", "report_dir", "card_template", "output_as", "output_file", "handoff",
+    "dry_run", "log_level", "log_format", "report_dir", "card_template", "output_as", "output_file", "handoff", "ca_file",
     "bucket", "endpoint", "region", "access_key", "secret_key", "session_token",
     "kubeconfig", "server", "token", "ca",
     // shared: CI server, notification

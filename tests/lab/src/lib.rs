@@ -16,6 +16,7 @@ pub mod fixtures;
 pub mod folder;
 pub mod gitea;
 pub mod http;
+pub mod hunt;
 pub mod measure;
 pub mod plugin;
 pub mod ports;
@@ -26,6 +27,7 @@ pub mod shim;
 pub mod standin;
 pub mod tool;
 pub mod wait;
+pub mod wire;
 pub mod woodpecker;
 
 pub use cluster::{Cluster, cluster};

@@ -220,7 +220,7 @@ async fn a_replacement_that_fails_does_not_make_the_version_free() {
     let observed = crate::observe::observe(&settings, &bucket).await.unwrap();
     let plan = crate::plan::plan(&settings, observed).unwrap();
     write(world.workspace.path(), "c/web/index.html", b"shorter");
-    execute(&plan, &bucket, &settings_env).await.unwrap_err();
+    execute(&plan, &bucket, &settings_env, &Stop::manual().1).await.unwrap_err();
     let left = world.manifest(ARCHIVE);
     assert_eq!((&left["state"], &left["since"]), (&"replacing".into(), &"1970-01-01T00:00:00Z".into()));
     assert_eq!(left["replaces"]["input"], published["input"]);

@@ -39,6 +39,7 @@ async fn some_version() -> Version {
         access_key: None,
         secret_key: None,
         session_token: None,
+        net: shared::net::Net::default(),
     };
     match Bucket::open(&settings).unwrap().put_new(&Key::new("a", Kind::Json), "1".into()).await.unwrap() {
         Put::Written(version) => version,

@@ -3,6 +3,7 @@
 use url::Url;
 
 use super::Raw;
+use crate::net::Net;
 use crate::settings::{Env, Reader, Secret, parse};
 
 /// Which CI server.
@@ -20,6 +21,7 @@ pub(crate) struct Access {
     pub(crate) url: Url,
     pub(crate) token: Secret,
     pub(crate) user: Option<String>,
+    pub(crate) net: Net,
 }
 
 /// Reads it; what is missing comes back as setting and reason, for whoever needs it.
@@ -46,7 +48,8 @@ pub(super) fn read_access(
         lacking.push(("ci_user", "Jenkins asks for the user whose token it is"));
     }
     let access = (lacking.is_empty()).then_some(()).and(kind).zip(url).zip(token);
-    (access.map(|((kind, url), token)| Access { kind, url, token, user }), lacking)
+    let net = Net::read(read, env);
+    (access.map(|((kind, url), token)| Access { kind, url, token, user, net }), lacking)
 }
 
 /// The server that runs this step. Woodpecker also sets some of Drone's variables, so it is asked first.

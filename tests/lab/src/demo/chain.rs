@@ -22,6 +22,8 @@ pub struct Link {
     pub purpose: String,
     /// Its settings.
     pub settings: Vec<(&'static str, String)>,
+    /// Variables besides its settings, such as a proxy.
+    pub variables: Vec<(&'static str, String)>,
     /// What its outputs are called, when that is not the plugin's name.
     pub output: &'static str,
     /// Repository whose pull request its owner merges afterwards.
@@ -52,6 +54,7 @@ pub fn chain(world: &World) -> Vec<Link> {
         plugin,
         purpose,
         settings,
+        variables: Vec::new(),
         output,
         merged_in: None,
         checkout: false,
@@ -213,9 +216,12 @@ pub async fn run_link(world: &World, link: &Link) -> Result<Ran, Error> {
 async fn run_plugin(world: &World, link: &Link, reports: &Path) -> Result<Ended, Error> {
     let reports = ("report_dir", reports.display().to_string());
     let settings: Vec<_> = link.settings.iter().cloned().chain([reports]).collect();
-    let (name, workspace) = (link.plugin, world.workspace());
-    let run = tokio::task::spawn_blocking(move || plugin::run(name, &workspace, &settings));
-    run.await.attempting(|| format!("cannot run {name}"))?
+    let name = link.plugin;
+    let mut command = plugin::command(name, &world.workspace(), &settings)?;
+    command.envs(link.variables.iter().cloned());
+    let output = tokio::task::spawn_blocking(move || command.output()).await;
+    let attempt = || format!("cannot run {name}");
+    Ok(Ended::of(&output.attempting(attempt)?.attempting(attempt)?))
 }
 
 fn failure(plugin: &str, ended: &Ended) -> Error {

@@ -13,13 +13,13 @@ use lab::standin::updater::Updater;
 use lab::standin::uptime::Uptime;
 use lab::{cluster, folder, gitea, plugin, process, tool};
 
-struct Demo {
-    world: World,
-    uptime: Uptime,
+pub(crate) struct Demo {
+    pub(crate) world: World,
+    pub(crate) uptime: Uptime,
     _updater: Updater,
 }
 
-async fn demo() -> Demo {
+pub(crate) async fn demo() -> Demo {
     let demo = unprepared();
     prepare(&demo.world).await.unwrap();
     demo
