@@ -6,7 +6,7 @@
 pub const SIBLING_NAMES: &[&str] = &[
     // shared: common, bucket, cluster
     "dry_run", "log_level", "log_format", "report_dir", "output_as", "output_file", "handoff",
-    "bucket", "endpoint", "region", "access_key", "secret_key", "session_token",
+    "bucket", "endpoint", "region", "access_key", "secret_key", "session_token", "gcs_key",
     "kubeconfig", "server", "token", "ca",
     // plugin-rpo
     "release", "rpo_source", "rpo_source_mi", "rpo_name", "result", "patch_pontual", "patch_source", "expcont", "expcont_next",
