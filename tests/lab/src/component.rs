@@ -23,7 +23,7 @@ pub(crate) struct Component {
 const NO_RESOURCES: (&str, &[&str]) = ("", &[]);
 
 /// All of them, the quickest first, so that a problem with the tool chain shows soon.
-pub(crate) const COMPONENTS: [Component; 6] = [
+pub(crate) const COMPONENTS: [Component; 7] = [
     Component {
         name: "etcd",
         programs: &[("etcd", "go.etcd.io/etcd/server/v3")],
@@ -32,6 +32,15 @@ pub(crate) const COMPONENTS: [Component; 6] = [
         has_c: false,
         resources: NO_RESOURCES,
         takes: "1 minute",
+    },
+    Component {
+        name: "fake-gcs-server",
+        programs: &[("fake-gcs-server", "github.com/fsouza/fake-gcs-server")],
+        linker: "-s -w",
+        tags: "",
+        has_c: false,
+        resources: NO_RESOURCES,
+        takes: "2 minutes",
     },
     Component {
         name: "kwok",

@@ -4,16 +4,20 @@
 
 mod component;
 mod error;
+mod listen;
 
 pub mod bench;
+pub mod bucket;
 pub mod cluster;
 pub mod demo;
 pub mod figures;
 pub mod fixtures;
 pub mod folder;
+pub mod gcs;
 pub mod gitea;
 pub mod http;
 pub mod measure;
+pub mod meddler;
 pub mod plugin;
 pub mod ports;
 pub mod process;
@@ -21,10 +25,13 @@ pub mod s3;
 pub mod shim;
 pub mod standin;
 pub mod tool;
+pub mod trace;
 pub mod wait;
+pub mod wire;
 
 pub use cluster::{Cluster, cluster};
 pub use error::{Attempt, Error};
+pub use gcs::{Gcs, gcs};
 pub use gitea::{Gitea, gitea};
 pub use measure::{Measured, run_measured};
 pub use s3::{S3, s3};
