@@ -116,7 +116,7 @@ impl S3 {
         Ok(signed.attempting(attempt)?.to_string())
     }
 
-    fn store(&self, bucket: &str) -> object_store::Result<AmazonS3> {
+    pub(crate) fn store(&self, bucket: &str) -> object_store::Result<AmazonS3> {
         AmazonS3Builder::new()
             .with_endpoint(&self.endpoint)
             .with_allow_http(true)
