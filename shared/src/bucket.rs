@@ -1,36 +1,37 @@
-//! The bucket: a folder or an S3 store behind one set of guarantees. An object appears whole or not at all; a write can be
+//! The bucket: a folder, an S3 store or Google's behind one set of guarantees. An object appears whole or not at all; a write can be
 //! create-only or compare-and-swap; memory is bounded whatever the object's size. Knows nothing of what plugins keep in it.
 
+mod conditions;
+mod error;
 mod folder;
+mod gcs;
 mod key;
 mod publish;
 mod read;
+mod s3;
+mod server;
 mod settings;
 
 use std::fmt;
 use std::path::Path as FilePath;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
-use object_store::aws::AmazonS3Builder;
 use object_store::buffered::BufWriter;
-use object_store::{
-    BackoffConfig, ClientOptions, GetOptions, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions,
-    RetryConfig, UpdateVersion,
-};
+use object_store::path::Path;
+use object_store::{GetOptions, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, UpdateVersion};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::OnceCell;
 
 use crate::digest::{Digest, Hasher};
-use crate::failure::{Exit, Fault, chain};
-use crate::net::untrusted;
 use crate::progress::Progress;
 
+pub use error::Error;
 pub use folder::Folder;
 pub use key::{Key, Kind};
 pub use publish::{Claim, Manifest, Own};
-pub use settings::{BUCKET, BUCKET_IF_NEEDED, BucketSettings, Location, RawBucket};
+pub use settings::{BUCKET, BUCKET_IF_NEEDED, BucketSettings, GcsKey, Location, RawBucket};
 
 /// Size of one part of an upload. With [`PARTS_IN_FLIGHT`] this bounds the memory of an upload; 10,000 parts of this size are 80 GB.
 const PART: usize = 8 << 20;
@@ -43,6 +44,7 @@ const LARGEST_SMALL_OBJECT: u64 = 64 << 20;
 pub struct Bucket {
     store: Arc<dyn ObjectStore>,
     folder: Option<Folder>,
+    conditions: Arc<OnceCell<()>>,
     name: String,
 }
 
@@ -88,28 +90,6 @@ pub struct Transferred {
     pub digest: Digest,
 }
 
-/// What was tried with the bucket and did not work.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot {attempted} in the bucket `{bucket}`")]
-pub struct Error {
-    attempted: String,
-    bucket: String,
-    #[source]
-    source: Box<dyn std::error::Error + Send + Sync>,
-    exit: Exit,
-    hint: Option<&'static str>,
-}
-
-impl Fault for Error {
-    fn exit(&self) -> Exit {
-        self.exit
-    }
-
-    fn hints(&self) -> Vec<String> {
-        self.hint.map(str::to_owned).into_iter().collect()
-    }
-}
-
 impl Bucket {
     /// Opens the bucket of the settings. A folder must be there; a server is first asked when something is read.
     ///
@@ -123,46 +103,15 @@ impl Bucket {
                     hint: Some("the folder must be there: create it first"),
                     ..Error::unusable(&name, source)
                 })?;
-                Ok(Self { store: folder.store(), folder: Some(folder), name })
+                Ok(Self { folder: Some(folder.clone()), ..Self::served(folder.store(), name) })
             }
-            Location::S3(bucket) => {
-                let retry = RetryConfig {
-                    backoff: BackoffConfig {
-                        init_backoff: Duration::from_millis(200),
-                        max_backoff: Duration::from_secs(5),
-                        base: 2.0,
-                    },
-                    max_retries: 5,
-                    retry_timeout: Duration::from_secs(60),
-                };
-                let client = ClientOptions::new()
-                    .with_allow_http(true)
-                    .with_connect_timeout(Duration::from_secs(10))
-                    .with_timeout(Duration::from_secs(300));
-                let client = settings.net.options(client, settings.endpoint.as_ref(), "s3.amazonaws.com");
-                // Path style, no default checksums: what S3 servers other than Amazon's understand.
-                let mut builder = AmazonS3Builder::new()
-                    .with_bucket_name(bucket)
-                    .with_region(&settings.region)
-                    .with_virtual_hosted_style_request(false)
-                    .with_client_options(client)
-                    .with_retry(retry);
-                if let Some(endpoint) = &settings.endpoint {
-                    builder = builder.with_endpoint(endpoint.as_str().trim_end_matches('/'));
-                }
-                builder = match (&settings.access_key, &settings.secret_key) {
-                    (Some(key), Some(secret)) => {
-                        builder.with_access_key_id(key.expose()).with_secret_access_key(secret.expose())
-                    }
-                    _ => builder.with_skip_signature(true),
-                };
-                if let Some(token) = &settings.session_token {
-                    builder = builder.with_token(token.expose());
-                }
-                let store = builder.build().map_err(|source| Error::unusable(&name, source))?;
-                Ok(Self { store: Arc::new(store), folder: None, name })
-            }
+            Location::S3(bucket) => Ok(Self::served(s3::open(settings, bucket, &name)?, name)),
+            Location::Gcs(bucket) => Ok(Self::served(gcs::open(settings, bucket, &name)?, name)),
         }
+    }
+
+    fn served(store: Arc<dyn ObjectStore>, name: String) -> Self {
+        Self { store, folder: None, conditions: Arc::default(), name }
     }
 
     /// Reads a small object; `None` when it is not there.
@@ -183,9 +132,10 @@ impl Bucket {
             ));
         }
         let version =
-            Version(UpdateVersion { e_tag: result.meta.e_tag.clone(), version: result.meta.version.clone() });
+            UpdateVersion { e_tag: result.meta.e_tag.clone(), version: result.meta.version.clone() };
         let bytes = result.bytes().await.map_err(|error| self.error(attempted(), error))?;
-        Ok(Some(Object { bytes, version }))
+        let version = if self.folder.is_some() { Folder::version(&bytes) } else { version };
+        Ok(Some(Object { bytes, version: Version(version) }))
     }
 
     /// The first bytes of an object, at most `length`.
@@ -229,7 +179,7 @@ impl Bucket {
             .await
             .map_err(|error| self.error(format!("list `{prefix}/`"), error))?;
         let mut entries: Vec<Entry> =
-            listed.into_iter().filter(|meta| !Folder::is_own_file(&meta.location)).map(Entry::of).collect();
+            listed.into_iter().filter(|meta| !is_own(&meta.location)).map(Entry::of).collect();
         entries.sort();
         Ok(entries)
     }
@@ -247,50 +197,54 @@ impl Bucket {
         let mut input = tokio::fs::File::open(file).await.map_err(unread)?;
         let mut progress = Progress::bytes(attempted(), input.metadata().await.map_err(unread)?.len());
         let mut writer = self.writer(key);
-        let mut hasher = Hasher::default();
-        let mut size = 0;
-        let mut piece = vec![0; 1 << 20];
-        loop {
-            let length = input.read(&mut piece).await.map_err(unread)?;
-            if length == 0 {
-                break;
+        let sent = async {
+            let mut hasher = Hasher::default();
+            let mut size = 0;
+            let mut piece = vec![0; 1 << 20];
+            loop {
+                let length = input.read(&mut piece).await.map_err(unread)?;
+                if length == 0 {
+                    return Ok(Transferred { size, digest: hasher.finish() });
+                }
+                hasher.update(&piece[..length]);
+                writer.write_all(&piece[..length]).await.map_err(failed)?;
+                size += length as u64;
+                progress.add(length as u64);
             }
-            hasher.update(&piece[..length]);
-            writer.write_all(&piece[..length]).await.map_err(failed)?;
-            size += length as u64;
-            progress.add(length as u64);
+        };
+        let sent = sent.await;
+        if sent.is_err() {
+            // Servers charge for parts of uploads that nobody ends. The failure to tell is the upload's own.
+            let _ = writer.abort().await;
+        } else {
+            writer.shutdown().await.map_err(failed)?;
         }
-        writer.shutdown().await.map_err(failed)?;
-        Ok(Transferred { size, digest: hasher.finish() })
+        sent
     }
 
     /// A writer whose object appears when it is shut down, and never if it is dropped before.
     #[must_use]
     pub fn writer(&self, key: &Key) -> BufWriter {
+        if let Some(folder) = &self.folder {
+            folder.sweep(key.path());
+        }
         BufWriter::with_capacity(Arc::clone(&self.store), key.path().clone(), PART)
             .with_max_concurrency(PARTS_IN_FLIGHT)
             .with_attributes(if self.folder.is_some() { Default::default() } else { key.attributes() })
     }
 
-    /// The error of a stream that a caller drove itself.
-    #[must_use]
-    pub fn io_error(&self, attempted: String, error: std::io::Error) -> Error {
-        let source: Box<dyn std::error::Error + Send + Sync> = match error.downcast::<object_store::Error>() {
-            Ok(error) => return self.error(attempted, error),
-            Err(error) => Box::new(error),
-        };
-        Error { attempted, bucket: self.name.clone(), source, exit: Exit::Temporary, hint: None }
-    }
-
     async fn put(&self, key: &Key, bytes: Bytes, mode: PutMode) -> Result<Put, Error> {
-        let options = PutOptions { mode, attributes: key.attributes(), ..PutOptions::default() };
-        let is_update = matches!(options.mode, PutMode::Update(_));
+        let is_update = matches!(mode, PutMode::Update(_));
         let written = match &self.folder {
-            Some(folder) => folder.put(key.path(), bytes, options.mode).await,
-            None => self.store.put_opts(key.path(), bytes.into(), options).await,
+            Some(folder) => folder.put(key.path(), bytes, mode).await,
+            None => {
+                self.must_honour_conditions().await?;
+                let options = PutOptions { mode, attributes: key.attributes(), ..PutOptions::default() };
+                self.store.put_opts(key.path(), bytes.into(), options).await.map(UpdateVersion::from)
+            }
         };
         match written {
-            Ok(result) => Ok(Put::Written(Version(result.into()))),
+            Ok(version) => Ok(Put::Written(Version(version))),
             Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
                 Ok(Put::Refused)
             }
@@ -299,74 +253,11 @@ impl Bucket {
             Err(error) => Err(self.error(format!("write `{key}`"), error)),
         }
     }
-
-    fn error(&self, attempted: String, source: object_store::Error) -> Error {
-        Error::new(attempted, &self.name, source)
-    }
-
-    fn refused(&self, attempted: String, reason: String) -> Error {
-        Error { attempted, bucket: self.name.clone(), source: reason.into(), exit: Exit::Failed, hint: None }
-    }
 }
 
-impl Error {
-    /// The settings name nothing that a bucket could be.
-    fn unusable(bucket: &str, source: impl std::error::Error + Send + Sync + 'static) -> Self {
-        let source = Box::new(source);
-        Self {
-            attempted: "work".to_owned(),
-            bucket: bucket.to_owned(),
-            source,
-            exit: Exit::Failed,
-            hint: None,
-        }
-    }
-
-    fn new(attempted: String, bucket: &str, source: object_store::Error) -> Self {
-        let (exit, hint) = match &source {
-            object_store::Error::NotFound { .. } => {
-                (Exit::Failed, Some("not found: is the bucket's name right?"))
-            }
-            source if is_refusal(source) => (
-                Exit::Failed,
-                Some(
-                    "the bucket refused the credentials: look at `access_key`, `secret_key` and what they may do",
-                ),
-            ),
-            // Only reading with a condition ends here; a write with one is refused and no error.
-            object_store::Error::Precondition { .. } => {
-                return Self {
-                    attempted,
-                    bucket: bucket.to_owned(),
-                    source: "it changed while it was read".into(),
-                    exit: Exit::Temporary,
-                    hint: None,
-                };
-            }
-            source if is_local(source) => (Exit::Failed, None),
-            source if let Some(hint) = untrusted(source) => (Exit::Failed, Some(hint)),
-            _ => (Exit::Temporary, None),
-        };
-        Self { attempted, bucket: bucket.to_owned(), source: Box::new(source), exit, hint }
-    }
-}
-
-/// A list that the server refuses comes as a generic error with the answer in its text.
-fn is_refusal(error: &object_store::Error) -> bool {
-    match error {
-        object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => true,
-        object_store::Error::Generic { .. } => chain(error).contains("403 Forbidden"),
-        _ => false,
-    }
-}
-
-/// What a folder that is used as a bucket says, and no rerun changes.
-fn is_local(error: &object_store::Error) -> bool {
-    use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
-    causes.filter_map(|cause| cause.downcast_ref::<std::io::Error>()).any(|cause| {
-        matches!(cause.kind(), PermissionDenied | QuotaExceeded | ReadOnlyFilesystem | StorageFull)
-    })
+/// Whether an object is none of the plugins' but the bucket's own.
+fn is_own(path: &Path) -> bool {
+    Folder::is_own_file(path) || conditions::is_marker(path)
 }
 
 /// The bucket's address, without credentials.

@@ -14,6 +14,8 @@ pub enum Kind {
     Index,
     /// A JSON document of ours.
     Json,
+    /// A text for people.
+    Text,
 }
 
 /// The key of an object.
@@ -39,6 +41,7 @@ impl Key {
             Kind::Archive => "application/octet-stream",
             Kind::Index => "text/yaml",
             Kind::Json => "application/json",
+            Kind::Text => "text/plain",
         };
         // Without `no-cache` Google serves a public object from its cache for an hour. Archives can be replaced too, on demand.
         Attributes::from_iter([(Attribute::ContentType, content), (Attribute::CacheControl, "no-cache")])

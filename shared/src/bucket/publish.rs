@@ -120,9 +120,18 @@ impl Bucket {
         run: &Run,
         patience: Duration,
     ) -> Result<Claim<C>, Error> {
+        let mut tried = None;
         loop {
+            let now = Timestamp::now();
+            let claim = || claim_of::<C>(run, now);
             let taken = match self.manifest::<C>(key).await? {
-                None => self.put_new(key, claim_of::<C>(run)?).await?,
+                None => self.put_new(key, claim()?).await?,
+                // A write whose answer was lost is repeated by the client, and the repetition refused.
+                Some((Manifest::Uploading { run: holder, since }, version))
+                    if tried == Some(since) && holder == run.to_string() =>
+                {
+                    return Ok(Claim::Taken(version));
+                }
                 Some((Manifest::Published(content), version)) => {
                     return Ok(Claim::Published(content, version));
                 }
@@ -135,7 +144,7 @@ impl Bucket {
                     } else {
                         tracing::info!("taking over the unfinished upload of `{holder}` since {since}");
                     }
-                    self.put_if_unchanged(key, claim_of::<C>(run)?, &version).await?
+                    self.put_if_unchanged(key, claim()?, &version).await?
                 }
                 Some((Manifest::Replacing { run: holder, since, replaces }, version)) => {
                     if is_held(run, &holder, since, patience) {
@@ -146,6 +155,7 @@ impl Bucket {
                         .await?
                 }
             };
+            tried = Some(now);
             if let Put::Written(version) = taken {
                 return Ok(Claim::Taken(version));
             }
@@ -162,7 +172,7 @@ impl Bucket {
         run: &Run,
         version: &Version,
     ) -> Result<Option<Version>, Error> {
-        match self.put_if_unchanged(key, claim_of::<C>(run)?, version).await? {
+        match self.put_if_unchanged(key, claim_of::<C>(run, Timestamp::now())?, version).await? {
             Put::Written(version) => Ok(Some(version)),
             Put::Refused => Ok(None),
         }
@@ -191,7 +201,7 @@ impl Bucket {
     /// # Errors
     /// When the bucket cannot be written, or another run took the claim over meanwhile.
     pub async fn renew<C: Serialize>(&self, key: &Key, run: &Run, claim: &Version) -> Result<Version, Error> {
-        match self.put_if_unchanged(key, claim_of::<C>(run)?, claim).await? {
+        match self.put_if_unchanged(key, claim_of::<C>(run, Timestamp::now())?, claim).await? {
             Put::Written(version) => Ok(version),
             Put::Refused => Err(self.taken_over(key)),
         }
@@ -232,8 +242,8 @@ impl Bucket {
     }
 }
 
-fn claim_of<C: Serialize>(run: &Run) -> Result<bytes::Bytes, Error> {
-    json(&Manifest::<C>::Uploading { run: run.to_string(), since: Timestamp::now() })
+fn claim_of<C: Serialize>(run: &Run, since: Timestamp) -> Result<bytes::Bytes, Error> {
+    json(&Manifest::<C>::Uploading { run: run.to_string(), since })
 }
 
 fn json(value: &impl Serialize) -> Result<bytes::Bytes, Error> {

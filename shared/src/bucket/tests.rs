@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::*;
-use crate::net::Net;
+use crate::failure::{Exit, Fault as _, chain};
 use crate::run::Run;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,15 +20,7 @@ fn run(name: &str) -> Run {
 
 fn folder_bucket() -> (tempfile::TempDir, Bucket) {
     let folder = tempfile::tempdir().unwrap();
-    let settings = BucketSettings {
-        location: Location::Folder(folder.path().to_owned()),
-        endpoint: None,
-        region: String::new(),
-        access_key: None,
-        secret_key: None,
-        session_token: None,
-        net: Net::default(),
-    };
+    let settings = BucketSettings::at(Location::Folder(folder.path().to_owned()));
     let bucket = Bucket::open(&settings).unwrap();
     (folder, bucket)
 }
@@ -143,15 +135,7 @@ async fn a_stale_claim_is_taken_over() {
 fn a_folder_that_is_not_there_is_named() {
     let file = tempfile::NamedTempFile::new().unwrap();
     for path in [FilePath::new("/nowhere/at/all"), file.path()] {
-        let settings = BucketSettings {
-            location: Location::Folder(path.to_owned()),
-            endpoint: None,
-            region: String::new(),
-            access_key: None,
-            secret_key: None,
-            session_token: None,
-            net: Net::default(),
-        };
+        let settings = BucketSettings::at(Location::Folder(path.to_owned()));
         let error = Bucket::open(&settings).unwrap_err();
         assert_eq!(error.to_string(), format!("cannot work in the bucket `file://{}`", path.display()));
         assert_eq!((error.exit(), error.hints().len()), (Exit::Failed, 1));
@@ -294,4 +278,21 @@ async fn a_claim_of_a_living_process_is_not_taken_even_by_a_run_of_the_same_name
     let this = Run::this(&crate::settings::Env::of(&[("BUILD_TAG", "build 1")]));
     assert!(matches!(bucket.claim::<Content>(&key, &this, hour).await.unwrap(), Claim::Taken(_)));
     assert!(matches!(bucket.claim::<Content>(&key, &this, hour).await.unwrap(), Claim::Held { .. }));
+}
+
+#[tokio::test]
+async fn what_a_dead_run_left_beside_an_object_is_no_object_and_is_removed_a_day_later() {
+    let (folder, bucket) = folder_bucket();
+    let key = Key::new("a/b", Kind::Archive);
+    std::fs::create_dir(folder.path().join("a")).unwrap();
+    let [old, young] = ["a/b#1", "a/b#2"].map(|name| folder.path().join(name));
+    for file in [&old, &young] {
+        std::fs::write(file, "half").unwrap();
+    }
+    let day_ago = std::time::SystemTime::now() - Duration::from_secs(25 * 60 * 60);
+    std::fs::File::options().write(true).open(&old).unwrap().set_modified(day_ago).unwrap();
+    assert_eq!(bucket.list("").await.unwrap(), []);
+    let _ = bucket.put_new(&key, "one".into()).await.unwrap();
+    assert!(!old.exists() && young.exists());
+    assert_eq!(bucket.list("").await.unwrap().len(), 1);
 }

@@ -6,7 +6,7 @@
 pub const SIBLING_NAMES: &[&str] = &[
     // shared: common, bucket, cluster
     "dry_run", "log_level", "log_format", "report_dir", "card_template", "output_as", "output_file", "handoff", "ca_file",
-    "bucket", "endpoint", "region", "access_key", "secret_key", "session_token",
+    "bucket", "endpoint", "region", "access_key", "secret_key", "session_token", "gcs_key",
     "kubeconfig", "server", "token", "ca",
     // shared: CI server, notification
     "action", "ci_server", "ci_url", "ci_token", "ci_user", "trigger", "trigger_parameters", "trigger_wait", "trigger_timeout",

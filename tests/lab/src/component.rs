@@ -26,7 +26,7 @@ const NO_RESOURCES: (&str, &[&str]) = ("", &[]);
 const NOTHING_MISSING: (&str, &[(&str, &str)]) = ("", &[]);
 
 /// All of them, the quickest first, so that a problem with the tool chain shows soon.
-pub(crate) const COMPONENTS: [Component; 8] = [
+pub(crate) const COMPONENTS: [Component; 9] = [
     Component {
         name: "etcd",
         programs: &[("etcd", "go.etcd.io/etcd/server/v3")],
@@ -36,6 +36,16 @@ pub(crate) const COMPONENTS: [Component; 8] = [
         resources: NO_RESOURCES,
         missing: NOTHING_MISSING,
         takes: "1 minute",
+    },
+    Component {
+        name: "fake-gcs-server",
+        programs: &[("fake-gcs-server", "github.com/fsouza/fake-gcs-server")],
+        linker: "-s -w",
+        tags: "",
+        has_c: false,
+        resources: NO_RESOURCES,
+        missing: NOTHING_MISSING,
+        takes: "2 minutes",
     },
     Component {
         name: "drone",

@@ -41,6 +41,9 @@ fn run(arguments: &[OsString]) -> Result<(), Error> {
         ("shim", tool) => lab::shim::run(tool),
         ("sweep", [folder]) => lab::folder::sweep_after_owner(Path::new(folder)),
         ("hold", []) => hold(),
+        ("bucket", [work, more @ ..]) => lab::bucket::run(work, more),
+        ("trace", [folder, cut, program, arguments @ ..]) => lab::trace::run(folder, cut, program, arguments),
+        ("traced", [program, arguments @ ..]) => lab::trace::begin(program, arguments),
         _ => Err(Error::new(
             "expected: build (builds the real components into the cache), demo FOLDER [KUBECONFIG], clean FOLDER, bench PAGE, figures PAGE",
         )),

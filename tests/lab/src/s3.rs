@@ -85,7 +85,13 @@ impl S3 {
         let store = self.store(&name).attempting(attempt)?;
         let signed = store.signed_url(Method::PUT, &"".into(), Duration::from_secs(60)).await;
         let url = signed.attempting(attempt)?;
-        http::success(http::client()?.put(url)).await.attempting(attempt)?;
+        let http = http::client()?;
+        // Under load the server says that it is ready, and a moment later that it is not initialised yet.
+        let watched = std::slice::from_ref(&self.process);
+        let answer = until("the S3 server", Duration::from_secs(30), watched, async || {
+            http::success(http.put(url.clone())).await
+        });
+        answer.await.attempting(attempt)?;
         Ok(name)
     }
 
@@ -97,6 +103,17 @@ impl S3 {
         let mut output = BufWriter::new(store, key.into());
         tokio::io::copy(&mut input, &mut output).await.attempting(attempt)?;
         output.shutdown().await.attempting(attempt)
+    }
+
+    /// An address at which a request to `/<bucket>/<key>` may be made for a minute, whatever its headers.
+    pub async fn presigned(&self, method: &Method, path: &str) -> Result<String, Error> {
+        let attempt = || format!("cannot sign a request to `{path}`");
+        let (bucket, key) =
+            path.trim_start_matches('/').split_once('/').ok_or_else(|| Error::new(attempt()))?;
+        let store = self.store(bucket).attempting(attempt)?;
+        let key = object_store::path::Path::from_url_path(key).attempting(attempt)?;
+        let signed = store.signed_url(method.clone(), &key, Duration::from_secs(60)).await;
+        Ok(signed.attempting(attempt)?.to_string())
     }
 
     pub(crate) fn store(&self, bucket: &str) -> object_store::Result<AmazonS3> {

@@ -32,15 +32,7 @@ fn found(key: &str) -> Found {
 async fn some_version() -> Version {
     let folder = tempfile::tempdir().unwrap();
     let location = Location::Folder(folder.path().to_owned());
-    let settings = BucketSettings {
-        location,
-        endpoint: None,
-        region: String::new(),
-        access_key: None,
-        secret_key: None,
-        session_token: None,
-        net: shared::net::Net::default(),
-    };
+    let settings = BucketSettings::at(location);
     match Bucket::open(&settings).unwrap().put_new(&Key::new("a", Kind::Json), "1".into()).await.unwrap() {
         Put::Written(version) => version,
         Put::Refused => panic!("the folder was empty"),
