@@ -15,6 +15,7 @@ pub use common::{COMMON, Common, RawCommon};
 pub use env::Env;
 pub use problem::{Problem, Problems};
 pub use reader::Reader;
+pub(crate) use reader::reference;
 pub use secret::Secret;
 pub(crate) use setting::is_document;
 pub use setting::{Setting, disagreements, groups_help, groups_markdown};

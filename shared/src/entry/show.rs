@@ -5,14 +5,19 @@ use crate::report::{Record, card, write_all};
 use crate::settings::common::LogFormat;
 use crate::settings::{Common, Env};
 
-/// Tells how the run ended, in every way that is asked for; gives the exit code. The card comes last: nothing may follow it.
-pub(super) fn tell(record: &Record, common: &Common, env: &Env) -> u8 {
+/// Prints how the run ended and writes the report files, if they are asked for; gives the exit code.
+pub(super) fn tell(record: &Record, common: &Common) -> u8 {
     let mut code = show(record, common.log_format);
     if let Some(folder) = &common.report_dir
         && let Err(error) = write_all(folder, record)
     {
         code = complain(code, &format!("cannot write the report into `{}`: {error}", folder.display()));
     }
+    code
+}
+
+/// Shows the card, if there is one; gives the exit code then. Last of all: nothing may follow it.
+pub(super) fn show_card(mut code: u8, record: &Record, common: &Common, env: &Env) -> u8 {
     match (env.variable(card::PATH), &common.card_template) {
         (Some(path), Some(template)) => {
             if let Err(error) = card::emit(path, template, record) {

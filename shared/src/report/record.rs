@@ -131,7 +131,7 @@ impl Record {
 
 fn cleaned_report(report: Report, redactor: &Redactor) -> Report {
     let clean = |text: String| redactor.clean(&printable(&text));
-    let Report { ending, summary, facts, table, next, outputs } = report;
+    let Report { ending, summary, facts, table, next, outputs, starts, is_trigger_off } = report;
     let cleaned_row =
         |Row { result, cells, took }| Row { result, cells: cells.into_iter().map(clean).collect(), took };
     Report {
@@ -144,6 +144,9 @@ fn cleaned_report(report: Report, redactor: &Redactor) -> Report {
         }),
         next: next.into_iter().map(clean).collect(),
         outputs: redactor.clean_map(outputs),
+        // Never shown.
+        starts,
+        is_trigger_off,
     }
 }
 
@@ -178,11 +181,8 @@ fn meaning(exit: Option<Exit>) -> &'static str {
     }
 }
 
-/// Drone also sets `CI_*` names with other meanings, so Woodpecker's is read only where it says it is Woodpecker. Names by Drone's
-/// and Woodpecker's documentation of their environment, and Jenkins' list at `/env-vars.html`.
+/// Only what can be followed: it becomes a link in the page.
 fn build_link(env: &Env) -> Option<String> {
-    let is_woodpecker = env.variable("CI") == Some("woodpecker");
-    let names = [is_woodpecker.then_some("CI_PIPELINE_URL"), Some("DRONE_BUILD_LINK"), Some("BUILD_URL")];
-    let is_address = |value: &&str| value.starts_with("http://") || value.starts_with("https://");
-    names.into_iter().flatten().filter_map(|name| env.variable(name)).find(is_address).map(str::to_owned)
+    let is_address = |link: &&str| link.starts_with("http://") || link.starts_with("https://");
+    env.build_link().filter(is_address).map(str::to_owned)
 }

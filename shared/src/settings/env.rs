@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+use super::parse::map;
 use super::reader::reference;
 
 /// Variables that a child process may see besides what a plugin hands it: no secret is among them.
@@ -122,6 +123,15 @@ impl Env {
             })
     }
 
+    /// The page of the build that this run is a step of.
+    #[must_use]
+    pub fn build_link(&self) -> Option<&str> {
+        // Drone also sets CI_* names, with other meanings.
+        let woodpecker =
+            (self.variable("CI") == Some("woodpecker")).then(|| self.variable("CI_PIPELINE_URL")).flatten();
+        woodpecker.or_else(|| self.variable("DRONE_BUILD_LINK")).or_else(|| self.variable("BUILD_URL"))
+    }
+
     /// The build is not enough: Jenkins' stages run side by side under one tag.
     fn jenkins_name(&self) -> Option<String> {
         let build = self.variable("BUILD_TAG")?;
@@ -158,7 +168,10 @@ impl Env {
     /// The steps whose outputs settings ask for and nobody has brought yet.
     pub(crate) fn lacking_outputs(&self) -> BTreeSet<String> {
         let values = self.plugin_variables();
-        let steps = values.values().filter_map(|value| Some(reference(value)?.0.to_owned()));
+        // Build parameters are a map, and each of its values may be a reference.
+        let parameters = values.get("trigger_parameters").and_then(|value| map(value).ok());
+        let inner = parameters.iter().flat_map(|map| map.values());
+        let steps = values.values().chain(inner).filter_map(|value| Some(reference(value)?.0.to_owned()));
         steps.filter(|step| !self.outputs.contains_key(step)).collect()
     }
 

@@ -57,6 +57,11 @@ impl<'a> Reader<'a> {
         self.values.iter().filter(|(name, value)| self.hides(name, value)).map(|(_, value)| value.as_str())
     }
 
+    /// What the described setting of this name takes, in words.
+    pub(crate) fn takes(&self, name: &str) -> Option<&'static str> {
+        self.settings.iter().find(|setting| setting.name == name).map(|setting| setting.takes)
+    }
+
     fn hides(&self, name: &str, value: &str) -> bool {
         self.settings.iter().any(|setting| setting.name == name && setting.hides(value))
     }
@@ -226,7 +231,7 @@ fn take_build_parameter(env: &Env, settings: &[&Setting], values: &mut BTreeMap<
 }
 
 /// `@step.key` taken apart; other texts are no reference.
-pub(super) fn reference(value: &str) -> Option<(&str, &str)> {
+pub(crate) fn reference(value: &str) -> Option<(&str, &str)> {
     let (step, key) = value.trim().strip_prefix('@')?.split_once('.')?;
     let is_name = |text: &str| {
         !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))

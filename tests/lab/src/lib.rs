@@ -29,8 +29,8 @@ pub mod wait;
 pub mod woodpecker;
 
 pub use cluster::{Cluster, cluster};
-pub use drone::{Drone, drone};
 pub use cut::{Cut, Moment};
+pub use drone::{Drone, drone};
 pub use error::{Attempt, Error};
 pub use gitea::{Gitea, gitea};
 pub use measure::{Measured, run_measured};
