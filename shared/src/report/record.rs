@@ -135,8 +135,6 @@ fn cleaned_report(report: Report, redactor: &Redactor) -> Report {
     let cleaned_row =
         |Row { result, cells, took }| Row { result, cells: cells.into_iter().map(clean).collect(), took };
     Report {
-        starts,
-        is_trigger_off,
         ending,
         summary: clean(summary),
         facts: facts.into_iter().map(|(name, value)| (clean(name), clean(value))).collect(),
@@ -146,6 +144,9 @@ fn cleaned_report(report: Report, redactor: &Redactor) -> Report {
         }),
         next: next.into_iter().map(clean).collect(),
         outputs: redactor.clean_map(outputs),
+        // Never shown.
+        starts,
+        is_trigger_off,
     }
 }
 
@@ -180,8 +181,7 @@ fn meaning(exit: Option<Exit>) -> &'static str {
     }
 }
 
-/// Drone also sets `CI_*` names with other meanings, so Woodpecker's is read only where it says it is Woodpecker. Names by Drone's
-/// and Woodpecker's documentation of their environment, and Jenkins' list at `/env-vars.html`.
+/// Only what can be followed: it becomes a link in the page.
 fn build_link(env: &Env) -> Option<String> {
     let is_woodpecker = env.variable("CI") == Some("woodpecker");
     let names = [is_woodpecker.then_some("CI_PIPELINE_URL"), Some("DRONE_BUILD_LINK"), Some("BUILD_URL")];

@@ -23,7 +23,7 @@ async fn published(bucket: &Bucket) -> (Vec<String>, Option<Content>, String) {
     let names = bucket.list("").await.unwrap().into_iter().map(|entry| entry.key).collect();
     let content = match bucket.manifest::<Content>(&manifest).await.unwrap() {
         Some((Manifest::Published(content), _)) => Some(content),
-        Some((Manifest::Uploading { .. }, _)) | None => None,
+        Some((Manifest::Uploading { .. } | Manifest::Replacing { .. }, _)) | None => None,
     };
     let index = bucket.fetch(&index).await.unwrap().unwrap().bytes;
     (names, content, String::from_utf8(index.to_vec()).unwrap())
