@@ -1,6 +1,7 @@
 //! How every plugin starts and ends: snapshot, log, run, hand on, report, exit code.
 
 mod arguments;
+mod describe;
 mod show;
 
 use std::future::Future;
@@ -28,6 +29,8 @@ pub struct Plugin {
     pub about: &'static str,
     /// Every setting it knows, in groups.
     pub settings: &'static [&'static [Setting]],
+    /// The codes it ends with, and what each means for this plugin.
+    pub exit_codes: &'static [(u8, &'static str)],
 }
 
 /// Runs a plugin from its environment to its exit code.

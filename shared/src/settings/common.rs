@@ -4,15 +4,13 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Env, Reader, Setting, parse};
+use super::{Env, Reader, Setting, alternatives, parse};
 
 /// Described once for all plugins.
 pub const COMMON: &[Setting] = &[
-    Setting::new("dry_run", "`true` or `false`", "Stop after the plan and print it; nothing is changed.")
-        .default("false"),
-    Setting::new("log_level", "`error`, `warn`, `info`, `debug` or `trace`", "How much the log says.")
-        .default("info"),
-    Setting::new("log_format", "`text` or `json`", "Form of the log lines.").default("text"),
+    Setting::boolean("dry_run", "Stop after the plan and print it; nothing is changed.").default("false"),
+    Setting::one_of("log_level", LEVELS, "How much the log says.").default("info"),
+    Setting::one_of("log_format", &["text", "json"], "Form of the log lines.").default("text"),
     Setting::new(
         "report_dir",
         "a folder in the workspace",
@@ -35,6 +33,8 @@ pub const COMMON: &[Setting] = &[
         "Outputs are also kept in the bucket, as `<handoff>/<name>.json`, and `@name.key` is looked for there when the workspace does not have it: for pipelines of several repositories.",
     ),
 ];
+
+const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
 
 /// The raw texts of [`COMMON`].
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -101,11 +101,7 @@ impl Common {
 
 fn log_level(value: &str) -> parse::Parsed<String> {
     let level = value.trim().to_lowercase();
-    if ["error", "warn", "info", "debug", "trace"].contains(&level.as_str()) {
-        Ok(level)
-    } else {
-        Err("`error`, `warn`, `info`, `debug` or `trace`".to_owned())
-    }
+    if LEVELS.contains(&level.as_str()) { Ok(level) } else { Err(alternatives(LEVELS)) }
 }
 
 fn log_format(value: &str) -> parse::Parsed<LogFormat> {

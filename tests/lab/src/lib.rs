@@ -13,6 +13,7 @@ pub mod fixtures;
 pub mod folder;
 pub mod gitea;
 pub mod http;
+pub mod json_schema;
 pub mod measure;
 pub mod plugin;
 pub mod ports;
