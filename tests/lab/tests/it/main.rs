@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed step of a test ends it")]
 
 mod appserver;
+mod chaining;
 mod chart_publish;
 mod children;
 mod control_plane;
