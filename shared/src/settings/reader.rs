@@ -178,10 +178,11 @@ impl<'a> Reader<'a> {
 
     fn take_outputs_of_earlier_steps(&mut self, env: &Env) {
         for (name, value) in self.values.clone() {
-            let is_list = self
-                .settings
-                .iter()
-                .any(|setting| setting.name == name && matches!(setting.takes, Takes::List(_)));
+            let Some(setting) = self.settings.iter().find(|setting| setting.name == name) else { continue };
+            if setting.takes_own_outputs && reference::reference(&value).is_none() {
+                continue;
+            }
+            let is_list = matches!(setting.takes, Takes::List(_));
             match reference::resolved(&value, is_list, |step, key| output(env, step, key)) {
                 Ok(Some(text)) => {
                     self.values.insert(name, text);

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 /// `@step.key` taken apart; other texts are no reference.
-pub(super) fn reference(value: &str) -> Option<(&str, &str)> {
+pub(crate) fn reference(value: &str) -> Option<(&str, &str)> {
     let (step, key) = value.trim().strip_prefix('@')?.split_once('.')?;
     let is_name = |text: &str| {
         !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))

@@ -23,6 +23,8 @@ pub struct Setting {
     pub is_secret: bool,
     /// Whether its value must never be shown when it is a document; otherwise it is a path.
     pub is_secret_document: bool,
+    /// Whether `@step.key` inside of its lists and maps may name outputs of this very step, so that whoever uses the value replaces them.
+    pub takes_own_outputs: bool,
     /// The key in the user's `.config` file that supplies a default; empty when there is none.
     pub config_key: &'static str,
     /// What it means, one sentence.
@@ -46,6 +48,7 @@ impl Setting {
             is_required: false,
             is_secret: false,
             is_secret_document: false,
+            takes_own_outputs: false,
             config_key: "",
             help,
         }
@@ -76,6 +79,13 @@ impl Setting {
     #[must_use]
     pub const fn secret_document(mut self) -> Self {
         self.is_secret_document = true;
+        self
+    }
+
+    /// `@step.key` inside of its lists and maps stays as it is, because it may name outputs that this step has only at its end.
+    #[must_use]
+    pub const fn own_outputs_too(mut self) -> Self {
+        self.takes_own_outputs = true;
         self
     }
 

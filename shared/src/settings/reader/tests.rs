@@ -203,3 +203,24 @@ fn the_settings_of_all_plugins_are_described_and_typed() {
     use crate::settings::{COMMON, RawCommon, disagreements};
     assert_eq!(disagreements::<RawCommon>(COMMON), [""; 0]);
 }
+
+#[test]
+fn what_may_name_outputs_of_this_step_is_left_to_whoever_uses_it() {
+    use crate::settings::Takes;
+    const SETTINGS: &[Setting] = &[
+        Setting::of("early", Takes::Map("texts"), ""),
+        Setting::of("late", Takes::Map("texts"), "").own_outputs_too(),
+    ];
+    #[derive(Default, Deserialize)]
+    struct Raw {
+        early: Option<String>,
+        late: Option<String>,
+    }
+    let value = "{\"a\":\"@rpo.version\"}";
+    let env = Env::of(&[("PLUGIN_EARLY", value), ("PLUGIN_LATE", value)]).with_output("rpo", "version", "1");
+    let raw: Raw = Reader::new(&env, &[SETTINGS]).raw();
+    assert_eq!((raw.early.as_deref(), raw.late.as_deref()), (Some("{\"a\":\"1\"}"), Some(value)));
+    let whole = Env::of(&[("PLUGIN_LATE", "@rpo.version")]).with_output("rpo", "version", "{}");
+    let raw: Raw = Reader::new(&whole, &[SETTINGS]).raw();
+    assert_eq!(raw.late.as_deref(), Some("{}"));
+}
