@@ -15,7 +15,7 @@ CLUSTER := $(patsubst ~/%,$(HOME)/%,$(KUBECONFIG))
 endif
 unexport KUBECONFIG
 
-.PHONY: all build lab demo demo-clean test lint bench reliability images clean help
+.PHONY: all build lab demo demo-clean test lint bench reliability fuzz images clean help
 
 help:
 	@echo 'make demo        a release from patches to customers, on this machine'
@@ -26,11 +26,12 @@ help:
 	@echo 'make lint        format, clippy, documentation, licences'
 	@echo 'make bench       memory and start-up figures, written to docs/BENCHMARKS.md'
 	@echo 'make reliability  make test, and its counts written to docs/RELIABILITY.md'
+	@echo 'make fuzz        random and half-broken input for all that is read, SECONDS=60 for each kind of it'
 	@echo 'make clean       make demo-clean, and removes target'
 	@echo
 	@echo 'Programs of this project are built in $(BIN) (target grows to about 7 GB), the real components that'
-	@echo 'tests and demo need in $(CACHE) (about 700 MB; ESTEIRA_LAB_CACHE puts them elsewhere).'
-	@echo 'The first build of those takes about 25 minutes on 2 cores.'
+	@echo 'tests and demo need in $(CACHE) (about 750 MB; ESTEIRA_LAB_CACHE puts them elsewhere).'
+	@echo 'The first build of those takes about 28 minutes on 2 cores.'
 
 all: build
 
@@ -65,6 +66,10 @@ bench: lab
 # The tests count what they did to the plugins; this runs them and writes the counts down.
 reliability: test
 	@$(LAB) figures docs/RELIABILITY.md
+
+# What the tests do for a second or two, for longer. A failure shows the input, shrunk.
+fuzz: build
+	ESTEIRA_FUZZ_SECONDS=$(or $(SECONDS),60) cargo test --package fuzz --locked --no-fail-fast -- --test-threads 2
 
 images:
 	@echo 'The container images come with a later change; until then the plugins are the static binaries of `make build`.' >&2

@@ -12,7 +12,7 @@ use crate::chain;
 use crate::failure::{Exit, Failure};
 use crate::log;
 #[cfg(feature = "process")]
-use crate::process::shim;
+use crate::process::{self, shim};
 use crate::redact::Redactor;
 use crate::report::{Ending, Record, Report, write_json};
 use crate::settings::{Common, Env, Problems, Reader, Setting};
@@ -42,7 +42,7 @@ where
     let begun = Instant::now();
     #[cfg(feature = "process")]
     {
-        if let Some(code) = shim::become_tool(std::env::args_os().skip(1)) {
+        if let Some(code) = shim::play(std::env::args_os().skip(1)) {
             return code;
         }
         shim::arm();
@@ -56,6 +56,8 @@ where
 
     let env = Env::snapshot();
     let redactor = Redactor::of(&env, plugin.settings);
+    #[cfg(feature = "process")]
+    process::redact_with(&redactor);
     let common = common_settings(&env);
     log::start(&common.log_level, common.log_format, &redactor);
     tracing::info!("{} {}", plugin.name, env!("CARGO_PKG_VERSION"));

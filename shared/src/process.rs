@@ -1,27 +1,43 @@
 //! Starting other programs (helm, the AppServer): never through a shell, with an environment of their own, bounded in time and
 //! output, and never outliving us. Callers judge the result by more than the exit code where a program's exit code is known to lie.
 
+mod family;
+mod leash;
 mod output;
 pub(crate) mod shim;
+mod shown;
+mod supervisor;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::Child;
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 
+use self::leash::Leash;
 pub use self::output::Output;
 use self::output::Reading;
 use crate::failure::{Exit, Fault};
+use crate::redact::Redactor;
 use crate::settings::Env;
 
-/// What a program is given to end by itself when it ran too long: helm writes down that its release failed.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+/// Knows the secrets of this run.
+static REDACTOR: OnceLock<Redactor> = OnceLock::new();
+
+/// From now on nothing of a program's output is shown that this redactor knows as a secret.
+pub(crate) fn redact_with(redactor: &Redactor) {
+    // A second run in the same process does not happen.
+    let _ = REDACTOR.set(redactor.clone());
+}
+
+fn redacted(text: &str) -> String {
+    REDACTOR.get().map_or_else(|| text.to_owned(), |redactor| redactor.clean(text))
+}
 
 /// A program about to be run.
 #[derive(Clone, Debug)]
@@ -31,6 +47,7 @@ pub struct Command {
     variables: BTreeMap<String, String>,
     folder: Option<PathBuf>,
     time_limit: Duration,
+    idle_limit: Option<Duration>,
     is_quiet: bool,
 }
 
@@ -56,6 +73,16 @@ pub enum Error {
         /// The last lines it wrote.
         tail: String,
     },
+    /// It wrote nothing for longer than allowed and was ended.
+    #[error("`{command}` was ended because it had written nothing for {}; its last words: {tail}", humantime::format_duration(*limit))]
+    Silent {
+        /// The command line.
+        command: String,
+        /// The limit.
+        limit: Duration,
+        /// The last lines it wrote.
+        tail: String,
+    },
     /// It ended with another exit code than 0.
     #[error("`{command}` ended with {status} after {:.1} s: {tail}", elapsed.as_secs_f64())]
     Failed {
@@ -74,7 +101,7 @@ impl Fault for Error {
     fn exit(&self) -> Exit {
         match self {
             Self::Start { .. } | Self::Failed { .. } => Exit::Failed,
-            Self::TooLong { .. } => Exit::Temporary,
+            Self::TooLong { .. } | Self::Silent { .. } => Exit::Temporary,
         }
     }
 }
@@ -89,6 +116,7 @@ impl Command {
             variables: env.inherited(),
             folder: None,
             time_limit: Duration::from_secs(3600),
+            idle_limit: None,
             is_quiet: false,
         }
     }
@@ -128,6 +156,13 @@ impl Command {
         self
     }
 
+    /// Ended when it writes nothing for so long, on either stream. Only for programs that tell what they do: helm says nothing while its hooks run.
+    #[must_use]
+    pub fn idle_limit(mut self, limit: Duration) -> Self {
+        self.idle_limit = Some(limit);
+        self
+    }
+
     /// Its output is in no log, whatever the level: it holds what nobody should read there, or far too much.
     #[must_use]
     pub fn quiet(mut self) -> Self {
@@ -135,36 +170,59 @@ impl Command {
         self
     }
 
-    /// Runs it to its end, whatever the exit code.
+    /// Runs it to its end, whatever the exit code. What it has started and left behind ends soon after it.
     ///
     /// # Errors
-    /// When it cannot be started or runs too long.
+    /// When it cannot be started, runs too long or is silent for too long.
     pub async fn run(&self) -> Result<Output, Error> {
         let begun = Instant::now();
         let shown = self.to_string();
         tracing::debug!("running `{shown}`");
         let start_error = |source| Error::Start { command: shown.clone(), source };
         let mut child = self.prepared().spawn().map_err(start_error)?;
-        // Dropped before the child is, as long as its number is surely its own.
-        let mut group = Group::of(&child);
+        let mut leash = Leash::of(&mut child);
         let stdout = Reading::begin(child.stdout.take(), self.is_quiet);
         let stderr = Reading::begin(child.stderr.take(), self.is_quiet);
-        let ended = timeout(self.time_limit, child.wait()).await;
-        if ended.is_err() {
-            group.end(&mut child).await;
+        let ended = self.wait(&mut child, begun, [&stdout, &stderr]).await;
+        match &ended {
+            Ok(_) => leash.loosen(),
+            Err(_) => leash.end(&mut child).await,
         }
-        group.has_ended();
         let (stdout, stderr) = tokio::join!(stdout.finish(), stderr.finish());
         let output =
             |status| Output { command: shown.clone(), status, stdout, stderr, elapsed: begun.elapsed() };
-        let Ok(status) = ended else {
-            let tail = output(ExitStatus::default()).tail();
-            return Err(Error::TooLong { command: shown, limit: self.time_limit, tail });
+        let status = match ended {
+            Ok(status) => status.map_err(start_error)?,
+            Err(limit) => {
+                let tail = output(ExitStatus::default()).tail();
+                return Err(limit.error(shown, tail));
+            }
         };
-        let output = output(status.map_err(start_error)?);
+        let output = output(status);
         match shim::reason_not_started(&output) {
             Some(source) => Err(start_error(source)),
             None => Ok(output),
+        }
+    }
+
+    /// Waits for its end, or until a limit is reached.
+    async fn wait(
+        &self,
+        child: &mut Child,
+        begun: Instant,
+        streams: [&Reading; 2],
+    ) -> Result<std::io::Result<ExitStatus>, Limit> {
+        loop {
+            let heard = streams.map(Reading::last_heard).into_iter().fold(begun, Instant::max);
+            let total = (begun + self.time_limit, Limit::Total(self.time_limit));
+            let idle = self.idle_limit.map(|limit| (heard + limit, Limit::Idle(limit)));
+            let (end, limit) = idle.filter(|idle| idle.0 < total.0).unwrap_or(total);
+            if Instant::now() >= end {
+                return Err(limit);
+            }
+            if let Ok(status) = timeout_at(end.into(), child.wait()).await {
+                return Ok(status);
+            }
         }
     }
 
@@ -178,22 +236,45 @@ impl Command {
 
     #[expect(clippy::disallowed_methods, reason = "the one place that starts processes")]
     fn prepared(&self) -> tokio::process::Command {
-        let (program, before) = shim::around(&self.program);
-        let mut command = tokio::process::Command::new(program);
+        let mut command = match shim::around(&self.program) {
+            Some((supervisor, before)) => {
+                let mut command = tokio::process::Command::new(supervisor);
+                command.args(before).stdin(Stdio::piped());
+                command
+            }
+            None => {
+                let mut command = tokio::process::Command::new(&self.program);
+                command.stdin(Stdio::null()).kill_on_drop(true);
+                command
+            }
+        };
         command
-            .args(before)
             .args(&self.arguments)
             .env_clear()
             .envs(&self.variables)
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true);
+            .process_group(0);
         if let Some(folder) = &self.folder {
             command.current_dir(folder);
         }
         command
+    }
+}
+
+/// A limit that was reached.
+#[derive(Clone, Copy, Debug)]
+enum Limit {
+    Total(Duration),
+    Idle(Duration),
+}
+
+impl Limit {
+    fn error(self, command: String, tail: String) -> Error {
+        match self {
+            Self::Total(limit) => Error::TooLong { command, limit, tail },
+            Self::Idle(limit) => Error::Silent { command, limit, tail },
+        }
     }
 }
 
@@ -212,45 +293,6 @@ impl fmt::Display for Command {
             }
         }
         Ok(())
-    }
-}
-
-/// A program and those that it started. Ends them all when it is dropped before they have ended.
-#[derive(Debug)]
-struct Group(Option<Pid>);
-
-impl Group {
-    fn of(child: &Child) -> Self {
-        Self(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)))
-    }
-
-    /// Asks all to end, then makes them.
-    async fn end(&self, child: &mut Child) {
-        self.send(Signal::TERM);
-        if timeout(LAST_WORDS, child.wait()).await.is_err() {
-            self.send(Signal::KILL);
-            // Nothing outlives this signal; there is nothing to do about an error.
-            let _ = child.wait().await;
-        }
-        // Those it started may have heard nothing.
-        self.send(Signal::KILL);
-    }
-
-    fn has_ended(&mut self) {
-        self.0 = None;
-    }
-
-    fn send(&self, signal: Signal) {
-        if let Some(group) = self.0 {
-            // Fails only when the whole group has ended.
-            let _ = kill_process_group(group, signal);
-        }
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        self.send(Signal::KILL);
     }
 }
 
@@ -296,6 +338,29 @@ mod tests {
         let script = "trap '' TERM; while :; do sleep 0.1; done";
         let error = shell(script).time_limit(Duration::from_millis(100)).run().await.unwrap_err();
         assert!(matches!(error, Error::TooLong { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_falls_silent_is_ended_and_one_that_speaks_is_not() {
+        let limits =
+            |script| shell(script).idle_limit(Duration::from_secs(2)).time_limit(Duration::from_secs(60));
+        let error = limits("echo step 3; exec sleep 61").run().await.unwrap_err();
+        assert!(matches!(&error, Error::Silent { tail, .. } if tail == "step 3"), "{error}");
+        assert!(error.to_string().contains("nothing for 2s; its last words: step 3"), "{error}");
+        let chatter = "for step in 1 2 3 4 5; do printf . >&2; sleep 0.6; done";
+        assert_eq!(limits(chatter).run().await.unwrap().stderr, ".....");
+    }
+
+    #[tokio::test]
+    async fn closing_its_streams_is_no_way_to_go_on_for_ever() {
+        let error = shell("exec >&- 2>&-; sleep 61").time_limit(Duration::from_millis(200)).run().await;
+        assert!(matches!(error, Err(Error::TooLong { .. })), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn the_signal_that_ended_it_is_told() {
+        let error = shell("kill -9 $$").stdout().await.unwrap_err();
+        assert!(error.to_string().contains("ended with signal: 9"), "{error}");
     }
 
     #[tokio::test]

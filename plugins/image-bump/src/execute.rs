@@ -47,7 +47,15 @@ pub async fn execute(plan: &Plan, gitea: &Gitea) -> Result<Outcome, Failed> {
 }
 
 /// One commit on top of the base, to which the version branch is moved whatever it was before.
+///
+/// The call that makes several files one commit has no condition on the branch that it moves. One that has (`PUT branches/{branch}` with
+/// `old_commit_id`, Gitea 1.26) needs a commit that some other branch holds, whose push would start builds. So the branch is looked at once
+/// more right before: what somebody pushed while the plan was made is not lost.
 async fn put_commit(plan: &Plan, commit: &CommitPlan, gitea: &Gitea) -> Result<Option<String>, Error> {
+    let head = gitea.fetch_branch(&plan.branch).await?.map(|branch| branch.commit);
+    if head != plan.branch_head {
+        return Err(Error::Moved { branch: plan.branch.clone() });
+    }
     let changed = commit.files.iter().filter_map(|file| {
         let blob = file.base_blob.as_deref()?;
         Some(NewFile::new(&file.path, &file.content, Some(blob)))

@@ -75,24 +75,34 @@ pub async fn execute(plan: &Plan, bucket: &Bucket, env: &Env) -> Result<Outcome,
 async fn publish(plan: &Plan, packing: &Packing, bucket: &Bucket, env: &Env) -> Result<Packed, Error> {
     let key = mirror::manifest_key(&packing.archive);
     let run = Run::this(env);
-    let overtaken = || Error::Overtaken { key: packing.archive.clone() };
-    let claim = match &packing.replaces {
-        Some(version) => {
-            bucket.reclaim::<ArchiveManifest>(&key, &run, version).await?.ok_or_else(overtaken)?
+    let claim = match claim(plan, packing, &key, &run, bucket).await? {
+        Claim::Taken(claim) => claim,
+        Claim::Held { run, since } => {
+            return Err(Error::Busy { key: packing.archive.clone(), run, since: since.to_string() });
         }
-        None => match bucket.claim::<ArchiveManifest>(&key, &run, plan.claim_timeout).await? {
-            Claim::Taken(claim) => claim,
-            Claim::Held { run, since } => {
-                return Err(Error::Busy { key: packing.archive.clone(), run, since: since.to_string() });
-            }
-            Claim::Published(manifest, _) if manifest.input == packing.input => {
-                return Ok(Packed { manifest, how: How::ByAnother });
-            }
-            Claim::Published(..) => return Err(overtaken()),
-        },
+        Claim::Published(manifest, _) if manifest.input == packing.input => {
+            return Ok(Packed { manifest, how: How::ByAnother });
+        }
+        Claim::Published(..) => return Err(Error::Overtaken { key: packing.archive.clone() }),
     };
     let manifest = bucket.finish(&key, &run, claim, async |_| make(plan, packing, bucket).await).await?;
     Ok(Packed { manifest, how: if packing.is_overwrite { How::Replaced } else { How::Uploaded } })
+}
+
+/// Claims the version. What is to be replaced may be another thing by now, and is judged like what was never there: it is another run's.
+async fn claim(
+    plan: &Plan,
+    packing: &Packing,
+    key: &Key,
+    run: &Run,
+    bucket: &Bucket,
+) -> Result<Claim<ArchiveManifest>, Error> {
+    if let Some(version) = &packing.replaces
+        && let Some(claim) = bucket.reclaim::<ArchiveManifest>(key, run, version).await?
+    {
+        return Ok(Claim::Taken(claim));
+    }
+    Ok(bucket.claim(key, run, plan.claim_timeout).await?)
 }
 
 /// Packs what was claimed and says what it is.

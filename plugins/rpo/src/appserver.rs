@@ -22,6 +22,7 @@ pub struct AppServer {
     environment: String,
     apply_old: bool,
     time_limit: Duration,
+    idle_limit: Option<Duration>,
     env: Env,
 }
 
@@ -34,6 +35,7 @@ impl AppServer {
             environment: settings.environment.clone(),
             apply_old: settings.apply_old,
             time_limit: settings.apply_timeout,
+            idle_limit: settings.idle_timeout,
             env: env.clone(),
         }
     }
@@ -89,6 +91,9 @@ impl AppServer {
             .arg(format!("-ini={}", ini.display()));
         if self.apply_old {
             command = command.arg("-applyoldprogram");
+        }
+        if let Some(limit) = self.idle_limit {
+            command = command.idle_limit(limit);
         }
         let output = command.time_limit(self.time_limit).run().await?;
         // No report file is as good as an empty one.

@@ -164,6 +164,18 @@ impl Fault for Error {
             Self::AppServer(process::Error::Start { .. }) => {
                 vec!["look at `appserver`: its program must be one that this image can run".to_owned()]
             }
+            Self::AppServer(process::Error::TooLong { .. }) => {
+                vec![
+                    "nothing was published; if the AppServer only needs longer, raise `apply_timeout`"
+                        .to_owned(),
+                ]
+            }
+            Self::AppServer(process::Error::Silent { .. }) => {
+                vec![
+                    "nothing was published; if the AppServer is only silent for longer, raise `idle_timeout`"
+                        .to_owned(),
+                ]
+            }
             Self::Pointer { key, .. } => {
                 vec![format!("remove `{key}` to begin anew from the RPO in `rpo_source`")]
             }

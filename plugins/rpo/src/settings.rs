@@ -29,6 +29,7 @@ pub const OWN: &[Setting] = &[
     Setting::new("appserver", "a folder", "Folder of the AppServer with `appsrvlinux`, made by the user: the vendor's program is not part of this plugin.").required(),
     Setting::new("environment", "a name", "Environment that is written into the AppServer's ini file.").default("esteira"),
     Setting::duration("apply_timeout", "Longest time one patch may take.").default("1h"),
+    Setting::duration("idle_timeout", "Longest time the AppServer may write nothing; not limited when unset."),
     Setting::duration("claim_timeout", "Age from which another run's unfinished upload counts as dead.").default("2h"),
     Setting::one_of("jitt", &["false"], "Generating the JITT is not possible yet; `true` is refused.").default("false").config("JITT"),
     Setting::new("app_version", "a version", "AppServer version of the JITT; unused without `jitt`.").config("APPVERSION"),
@@ -57,6 +58,7 @@ pub struct Raw {
     appserver: Option<String>,
     environment: Option<String>,
     apply_timeout: Option<String>,
+    idle_timeout: Option<String>,
     claim_timeout: Option<String>,
     jitt: Option<String>,
     app_version: Option<String>,
@@ -89,6 +91,8 @@ pub struct Settings {
     pub environment: String,
     /// Longest time for one patch.
     pub apply_timeout: Duration,
+    /// Longest time the AppServer may write nothing.
+    pub idle_timeout: Option<Duration>,
     /// Age of a dead claim.
     pub claim_timeout: Duration,
 }
@@ -194,6 +198,7 @@ impl Settings {
         let environment = read.or("environment", raw.environment, ini_name, "esteira".to_owned());
         let apply_timeout =
             read.or("apply_timeout", raw.apply_timeout, parse::duration, Duration::from_secs(3600));
+        let idle_timeout = read.optional("idle_timeout", raw.idle_timeout, parse::duration);
         let claim_timeout =
             read.or("claim_timeout", raw.claim_timeout, parse::duration, Duration::from_secs(7200));
 
@@ -244,6 +249,7 @@ impl Settings {
                 appserver: appserver?,
                 environment,
                 apply_timeout,
+                idle_timeout,
                 claim_timeout,
                 release,
             })

@@ -1,22 +1,22 @@
-//! What a program wrote: read while it runs, its end kept, because success and failure stand there.
+//! What a program wrote: read while it runs, its end kept, because success and failure stand there. What is kept is cut at line ends, and what is
+//! shown is redacted before it is cut, so that no cut leaves half a secret that nobody would recognise.
 
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tracing::Instrument as _;
 
 use super::Error;
+use super::shown::{Shown, shortened};
 
-/// So much of the end of one stream is kept.
-const LONGEST_OUTPUT: usize = 16 << 20;
-/// A line that goes on longer is taken as several.
-const LONGEST_LINE: u64 = 64 << 10;
-/// In messages, lines are cut here.
-const LONGEST_SHOWN: usize = 1000;
+/// So much of the end of one stream is kept, in bytes. Many programs may run at once.
+const LONGEST_OUTPUT: usize = 1 << 20;
+/// The last words are looked for in so much of it.
+const LONGEST_TAIL: usize = 64 << 10;
 /// How long the end of a stream is waited for when the program has ended: something that it left behind may keep the stream open.
 const PATIENCE: Duration = Duration::from_secs(1);
 const CUT: &str = "[earlier output was not kept]\n";
@@ -28,9 +28,9 @@ pub struct Output {
     pub command: String,
     /// How it ended.
     pub status: ExitStatus,
-    /// The last 16 MiB of its standard output.
+    /// The last whole lines of its standard output, 1 MiB at most. Not redacted: for reading, not for showing.
     pub stdout: String,
-    /// The last 16 MiB of its standard error.
+    /// The same of its standard error.
     pub stderr: String,
     /// How long it ran.
     pub elapsed: Duration,
@@ -49,10 +49,11 @@ impl Output {
         Err(Error::Failed { command: self.command, status: self.status, elapsed: self.elapsed, tail })
     }
 
-    /// The last lines it wrote: of standard error, or of standard output where that is empty.
+    /// The last lines it wrote, for showing: of standard error, or of standard output where that is empty.
     #[must_use]
     pub fn tail(&self) -> String {
         let text = if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr };
+        let text = super::redacted(from_border(text, text.len().saturating_sub(LONGEST_TAIL)));
         let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
         if lines.is_empty() {
             "it wrote nothing".to_owned()
@@ -66,11 +67,20 @@ impl Output {
     }
 }
 
-fn shortened(line: &str) -> String {
-    match line.char_indices().nth(LONGEST_SHOWN) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line.to_owned(),
+/// The text from the first line that begins at `start` or later.
+fn from_border(text: &str, start: usize) -> &str {
+    let border = border(text.as_bytes(), start);
+    text.get(border..).unwrap_or_default()
+}
+
+/// Where the first line begins at `start` or later; at the end if none does. A progress bar's line ends with a carriage return alone.
+fn border(bytes: &[u8], start: usize) -> usize {
+    if start == 0 {
+        return 0;
     }
+    let is_end = |byte: &u8| matches!(byte, b'\n' | b'\r');
+    let rest = bytes.get(start - 1..).unwrap_or_default();
+    rest.iter().position(is_end).map_or(bytes.len(), |at| start + at)
 }
 
 /// A stream that is being read.
@@ -81,14 +91,20 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// Begins to read; each line is logged at `debug`, unless `is_quiet`.
+    /// Begins to read; its lines are logged at `debug`, unless `is_quiet`.
     pub(super) fn begin<S>(stream: Option<S>, is_quiet: bool) -> Self
     where
         S: AsyncRead + Send + Unpin + 'static,
     {
-        let kept = Arc::<Mutex<Kept>>::default();
-        let reading = read(stream, is_quiet, Arc::clone(&kept));
+        let kept = Arc::new(Mutex::new(Kept::new(LONGEST_OUTPUT)));
+        let shown = (!is_quiet && tracing::enabled!(tracing::Level::DEBUG)).then(Shown::default);
+        let reading = read(stream, shown, Arc::clone(&kept));
         Self { task: tokio::spawn(reading.in_current_span()), kept }
+    }
+
+    /// When something was last read from it, or when reading began.
+    pub(super) fn last_heard(&self) -> Instant {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).last_heard
     }
 
     /// What was read, when the program has ended.
@@ -100,41 +116,51 @@ impl Reading {
     }
 }
 
-async fn read(stream: Option<impl AsyncRead + Unpin>, is_quiet: bool, kept: Arc<Mutex<Kept>>) {
-    let Some(stream) = stream else { return };
-    let mut lines = BufReader::new(stream);
-    let mut line = Vec::new();
+async fn read(stream: Option<impl AsyncRead + Unpin>, mut shown: Option<Shown>, kept: Arc<Mutex<Kept>>) {
+    let Some(mut stream) = stream else { return };
+    let mut bytes = vec![0; 64 << 10];
     // A stream that cannot be read has ended.
-    while let Ok(1..) = (&mut lines).take(LONGEST_LINE).read_until(b'\n', &mut line).await {
-        if !is_quiet {
-            tracing::debug!("| {}", String::from_utf8_lossy(&line).trim_end());
+    while let Ok(length @ 1..) = stream.read(&mut bytes).await {
+        let some = bytes.get(..length).unwrap_or_default();
+        kept.lock().unwrap_or_else(PoisonError::into_inner).push(some);
+        if let Some(shown) = &mut shown {
+            shown.take(some);
         }
-        kept.lock().unwrap_or_else(PoisonError::into_inner).push(&line, LONGEST_OUTPUT);
-        line.clear();
+    }
+    if let Some(shown) = shown {
+        shown.finish();
     }
 }
 
 /// The end of a stream.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Kept {
     bytes: Vec<u8>,
+    longest: usize,
     is_cut: bool,
+    last_heard: Instant,
 }
 
 impl Kept {
+    fn new(longest: usize) -> Self {
+        Self { bytes: Vec::new(), longest, is_cut: false, last_heard: Instant::now() }
+    }
+
     /// Takes in more; at twice the longest, the first half goes, so that each byte is moved once at most.
-    fn push(&mut self, line: &[u8], longest: usize) {
-        self.bytes.extend_from_slice(line);
-        if self.bytes.len() > 2 * longest {
-            self.bytes.drain(..self.bytes.len() - longest);
+    fn push(&mut self, some: &[u8]) {
+        self.last_heard = Instant::now();
+        self.bytes.extend_from_slice(some);
+        if self.bytes.len() > 2 * self.longest {
+            // One byte more than is kept tells whether a line begins just there.
+            self.bytes.drain(..self.bytes.len() - self.longest - 1);
             self.is_cut = true;
         }
     }
 
     fn text(&self) -> String {
-        let start = self.bytes.len().saturating_sub(LONGEST_OUTPUT);
-        let text = String::from_utf8_lossy(&self.bytes[start..]);
-        if self.is_cut || start > 0 { format!("{CUT}{text}") } else { text.into_owned() }
+        let start = self.bytes.len().saturating_sub(self.longest).max(usize::from(self.is_cut));
+        let text = String::from_utf8_lossy(&self.bytes[border(&self.bytes, start)..]);
+        if start > 0 { format!("{CUT}{text}") } else { text.into_owned() }
     }
 }
 
@@ -144,36 +170,58 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn the_end_is_kept() {
-        let mut kept = Kept::default();
-        for number in 0..100 {
-            kept.push(format!("line {number:02}\n").as_bytes(), 40);
+    fn output(stdout: &str, stderr: &str) -> Output {
+        Output {
+            command: String::new(),
+            status: ExitStatus::default(),
+            stdout: stdout.to_owned(),
+            stderr: stderr.to_owned(),
+            elapsed: Duration::ZERO,
         }
-        let text = kept.text();
-        assert!(text.starts_with(CUT) && text.ends_with("line 98\nline 99\n"), "{text}");
-        assert!(text.len() <= CUT.len() + 80, "{text}");
+    }
+
+    #[test]
+    fn the_end_is_kept_in_whole_lines() {
+        for length in 1..30 {
+            let (mut kept, mut all) = (Kept::new(40), String::new());
+            for number in 0..100 {
+                all.push_str(&format!("{number:02} {}\n", "x".repeat(number % length)));
+            }
+            all.as_bytes().chunks(length).for_each(|chunk| kept.push(chunk));
+            let text = kept.text();
+            let rest = text.strip_prefix(CUT).unwrap();
+            assert!(all.ends_with(&format!("\n{rest}")) && !rest.is_empty(), "{text}");
+            assert!(rest.len() <= 40 && kept.bytes.len() <= 80, "{text}");
+        }
     }
 
     #[tokio::test]
-    async fn a_line_without_end_takes_no_more_room_than_others() {
-        let endless = vec![b'x'; LONGEST_OUTPUT + 100];
+    async fn a_line_without_end_is_not_cut_in_its_middle() {
+        let endless = vec![b'x'; 3 * LONGEST_OUTPUT];
         let text = Reading::begin(Some(Cursor::new(endless)), true).finish().await;
-        assert_eq!(text.len(), CUT.len() + LONGEST_OUTPUT);
+        assert_eq!(text, CUT);
+        let progress = b"50 % done\r".repeat(LONGEST_OUTPUT);
+        let text = Reading::begin(Some(Cursor::new(progress)), true).finish().await;
+        assert!(text[CUT.len()..].starts_with("50 %") && text.len() > LONGEST_OUTPUT - 10);
+    }
+
+    #[tokio::test]
+    async fn a_last_line_needs_no_end_and_bytes_need_no_meaning() {
+        let text = Reading::begin(Some(Cursor::new(b"one\n\xff\xfe two".to_vec())), true).finish().await;
+        assert_eq!(text, "one\n\u{fffd}\u{fffd} two");
     }
 
     #[test]
     fn the_last_words_are_short() {
         let long = "y".repeat(5000);
-        let stdout = format!("{}{long}\n", "line\n".repeat(20));
-        let output = Output {
-            command: String::new(),
-            status: ExitStatus::default(),
-            stdout,
-            stderr: "\n".to_owned(),
-            elapsed: Duration::ZERO,
-        };
+        let output = output(&format!("{}{long}\n", "line\n".repeat(20)), "\n");
         assert_eq!(output.tail().lines().count(), 8);
-        assert_eq!(output.tail().chars().count(), 7 * 5 + LONGEST_SHOWN + 1);
+        assert_eq!(output.tail().chars().count(), 7 * 5 + 1001);
+    }
+
+    #[test]
+    fn the_last_words_begin_with_a_whole_line() {
+        let text = format!("{}\nlast\n", "half of it ".repeat(LONGEST_TAIL));
+        assert_eq!(output("", &text).tail(), "last");
     }
 }

@@ -1,46 +1,44 @@
-//! The tiny program between us and a tool: this binary again, which binds its life to ours and becomes the tool. Drone and Jenkins end a
-//! plugin with SIGKILL, which nobody can hear; a helm that goes on by itself would change what nobody watches any more.
+//! The two tiny programs between us and a tool: this binary again, first as its supervisor (`supervisor`), then as what becomes the tool. Drone and
+//! Jenkins end a plugin with SIGKILL, which nobody can hear; a helm that goes on by itself would change what nobody watches any more.
 //!
-//! The kernel sends the signal when the *thread* that started the tool ends: the threads of tokio that run async code last as long as
-//! the run does; those for blocking work do not, so no program is started there. What the tool itself starts is not ended by this signal.
+//! Becoming the tool binds its life to the supervisor's, so that the tool does not outlive a supervisor that was killed either.
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::path::Path;
+use std::process::{Command, ExitCode};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal};
+use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
 
-use super::Output;
+use super::{Output, supervisor};
 
-/// The hidden first argument that makes this binary the shim: `--run-as-child-of <our pid> <program> <arguments…>`.
-const ARGUMENT: &str = "--run-as-child-of";
+/// The hidden first argument that makes this binary a supervisor: `--supervise <program> <arguments…>`.
+const SUPERVISE: &str = "--supervise";
+/// The one that makes it the tool: `--run-as-child-of <the supervisor's pid> <program> <arguments…>`.
+const BECOME: &str = "--run-as-child-of";
+/// Ourselves, even if the file was replaced since we began.
+const THIS: &str = "/proc/self/exe";
 /// As shells say that a program cannot be run; counts only together with [`NOT_STARTED`].
 const EXIT_CODE: u8 = 126;
-/// What the shim writes, followed by the error's number, when it cannot become the tool.
+/// What is written, followed by the error's number, when there can be no tool.
 const NOT_STARTED: &str = "esteira: the program was not started, error number ";
 
-/// Whether this binary hears [`ARGUMENT`]: only those that begin with `entry::main` do, tests do not.
+/// Whether this binary hears [`SUPERVISE`]: only those that begin with `entry::main` do, tests do not.
 static IS_ARMED: AtomicBool = AtomicBool::new(false);
 
-/// From now on programs are started by way of the shim.
+/// From now on programs are started under a supervisor.
 pub(crate) fn arm() {
     IS_ARMED.store(true, Ordering::Relaxed);
 }
 
-/// What to start instead of `program`, and the arguments to put before its own.
-pub(super) fn around(program: &Path) -> (PathBuf, Vec<OsString>) {
-    if !IS_ARMED.load(Ordering::Relaxed) {
-        return (program.to_owned(), Vec::new());
-    }
-    let owner = getpid().as_raw_pid().to_string();
-    // Works even if the file was replaced since we began.
-    (PathBuf::from("/proc/self/exe"), vec![ARGUMENT.into(), owner.into(), program.into()])
+/// What to start instead of `program`, with the arguments to put before its own; none where there is no supervisor.
+pub(super) fn around(program: &Path) -> Option<(&'static str, [OsString; 2])> {
+    IS_ARMED.load(Ordering::Relaxed).then(|| (THIS, [SUPERVISE.into(), program.into()]))
 }
 
-/// Why the shim could not become the tool, if that is what `output` says.
+/// Why there was no tool, if that is what `output` says.
 pub(super) fn reason_not_started(output: &Output) -> Option<io::Error> {
     if output.status.code() != Some(i32::from(EXIT_CODE)) {
         return None;
@@ -49,35 +47,40 @@ pub(super) fn reason_not_started(output: &Output) -> Option<io::Error> {
     Some(io::Error::from_raw_os_error(number))
 }
 
-/// Becomes the tool, if this process was started as the shim; gives an exit code only when it was and that failed.
-pub(crate) fn become_tool(mut arguments: impl Iterator<Item = OsString>) -> Option<ExitCode> {
-    if arguments.next()? != ARGUMENT {
+/// Plays its part, if this process was started as supervisor or tool; gives the exit code then. Becoming the tool does not return.
+pub(crate) fn play(mut arguments: impl Iterator<Item = OsString>) -> Option<ExitCode> {
+    let part = arguments.next()?;
+    let result = if part == SUPERVISE {
+        supervisor::run(command(THIS).arg(BECOME).arg(getpid().to_string()).args(arguments))
+    } else if part == BECOME {
+        let (owner, program) = (arguments.next()?, arguments.next()?);
+        Err(bind_to(&owner.to_string_lossy())
+            .err()
+            .unwrap_or_else(|| command(&program).args(arguments).exec()))
+    } else {
         return None;
-    }
-    let (owner, program) = (arguments.next()?, arguments.next()?);
-    let failure = match bind_to(&owner.to_string_lossy()) {
-        Ok(()) => exec(&program, arguments),
-        Err(failure) => failure,
     };
-    let number = failure.raw_os_error().unwrap_or(rustix::io::Errno::INVAL.raw_os_error());
-    // Nobody listens if this fails.
-    let _ = writeln!(io::stderr(), "{NOT_STARTED}{number}");
-    Some(ExitCode::from(EXIT_CODE))
+    Some(result.unwrap_or_else(|failure| {
+        let number = failure.raw_os_error().unwrap_or(rustix::io::Errno::INVAL.raw_os_error());
+        // Nobody listens if this fails.
+        let _ = writeln!(io::stderr(), "{NOT_STARTED}{number}");
+        ExitCode::from(EXIT_CODE)
+    }))
 }
 
 fn bind_to(owner: &str) -> io::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     // The signal is only sent from now on: an owner that ended before this line is noticed here.
-    if getppid().map(Pid::as_raw_pid).map(|pid| pid.to_string()).as_deref() == Some(owner) {
+    if getppid().map(|pid| pid.to_string()).as_deref() == Some(owner) {
         Ok(())
     } else {
         Err(rustix::io::Errno::SRCH.into())
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "starts no process, but becomes one")]
-fn exec(program: &OsString, arguments: impl Iterator<Item = OsString>) -> io::Error {
-    std::process::Command::new(program).args(arguments).exec()
+#[expect(clippy::disallowed_methods, reason = "what stands between a plugin and its tool")]
+fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    Command::new(program)
 }
 
 #[cfg(test)]
@@ -108,12 +111,12 @@ mod tests {
 
     #[test]
     fn other_arguments_are_none_of_its_business() {
-        assert!(become_tool(["--help".into()].into_iter()).is_none());
-        assert!(become_tool(std::iter::empty()).is_none());
+        assert!(play(["--help".into()].into_iter()).is_none());
+        assert!(play(std::iter::empty()).is_none());
     }
 
     #[test]
-    fn a_test_is_no_shim() {
-        assert_eq!(around(Path::new("helm")), (PathBuf::from("helm"), Vec::new()));
+    fn a_test_has_no_supervisor() {
+        assert!(around(Path::new("helm")).is_none());
     }
 }

@@ -11,7 +11,7 @@ pub const SIBLING_NAMES: &[&str] = &[
     // plugin-rpo
     "release", "rpo_source", "rpo_source_mi", "rpo_name", "result", "patch_pontual", "patch_source", "expcont", "expcont_next",
     "expcont_source", "module_publish_blacklist", "module_latest_allow", "unsuffixed", "gera_mi", "apply_old", "appserver",
-    "environment", "apply_timeout", "claim_timeout", "jitt", "app_version", "so_version", "build_image",
+    "environment", "apply_timeout", "idle_timeout", "claim_timeout", "jitt", "app_version", "so_version", "build_image",
     // plugin-package
     "source", "source_prefix", "kind", "components", "dicionario_padrao_path", "dicionario_mi_path", "rpo", "rpo_component",
     "rpo_version", "mirror", "overwrite", "compression", "upddistr", "upddistrcond", "update_webfiles", "update_meurh",

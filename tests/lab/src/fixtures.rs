@@ -8,6 +8,7 @@ mod noise;
 mod patch;
 mod release;
 mod rpo;
+mod site;
 
 pub(crate) use customer::CONFIG;
 pub use customer::Customer;
@@ -15,3 +16,4 @@ pub use environment::{Environment, environment};
 pub use patch::Patch;
 pub use release::{Tools, chart_source, helm, package_chart};
 pub use rpo::write_rpo;
+pub use site::{Site, sha256};

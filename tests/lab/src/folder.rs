@@ -69,13 +69,18 @@ pub(crate) fn kept_secret(path: &Path) -> Result<String, Error> {
     if let Ok(secret) = fs::read_to_string(path) {
         return Ok(secret);
     }
+    let secret = random_secret()?;
+    write_private(path, &secret)?;
+    Ok(secret)
+}
+
+/// A secret that nobody can guess: 40 hexadecimal digits.
+pub(crate) fn random_secret() -> Result<String, Error> {
     let mut random = [0; 20];
     File::open("/dev/urandom")
         .and_then(|mut source| source.read_exact(&mut random))
         .attempting(|| "cannot read random bytes".into())?;
-    let secret: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-    write_private(path, &secret)?;
-    Ok(secret)
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// The process's folder, and the sweeper that outlives this process to remove it.

@@ -3,6 +3,7 @@
 //! who creates a repository, reads it, merges.
 //! Called by tests as `lab::gitea()`, and by the demo as `Gitea::start`.
 
+mod oauth;
 mod server;
 
 use std::path::Path;
@@ -68,6 +69,7 @@ pub struct Branch {
 
 #[derive(Deserialize)]
 struct Repository {
+    id: u64,
     empty: bool,
 }
 
@@ -131,6 +133,12 @@ impl Gitea {
             self.commit(name, branch, "First version", files).await?;
         }
         Ok(())
+    }
+
+    /// The number by which other servers know a repository.
+    pub(crate) async fn repository_id(&self, name: &str) -> Result<u64, Error> {
+        let repository: Repository = self.get(&format!("repos/{OWNER}/{name}")).await?;
+        Ok(repository.id)
     }
 
     /// Adds new files to a branch in one commit, as a colleague would.

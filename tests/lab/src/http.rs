@@ -7,13 +7,24 @@ use crate::error::{Attempt as _, Error};
 
 /// A client for 127.0.0.1: no proxy, no kept connections.
 pub fn client() -> Result<reqwest::Client, Error> {
+    built(builder())
+}
+
+/// The same, keeping cookies as a browser does.
+pub(crate) fn browser() -> Result<reqwest::Client, Error> {
+    built(builder().cookie_store(true))
+}
+
+fn builder() -> reqwest::ClientBuilder {
     choose_tls();
     reqwest::Client::builder()
         .no_proxy()
         .pool_max_idle_per_host(0)
         .timeout(std::time::Duration::from_secs(60))
-        .build()
-        .attempting(|| "cannot make an HTTP client".into())
+}
+
+fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Error> {
+    builder.build().attempting(|| "cannot make an HTTP client".into())
 }
 
 /// Makes `ring` the process's TLS, which reqwest is built without a choice of.

@@ -1,13 +1,16 @@
 //! The lab: real counterparts for Esteira's tests and demo, and what they start from.
 //! It may not contain anything that a plugin needs to do its work.
-//! A test asks for what it needs: `lab::cluster()`, `lab::gitea()`, `lab::s3()`, `lab::tool("helm")`.
+//! A test asks for what it needs: `lab::cluster()`, `lab::gitea()`, `lab::s3()`, `lab::drone()`,
+//! `lab::woodpecker()`, `lab::tool("helm")`.
 
 mod component;
 mod error;
 
 pub mod bench;
 pub mod cluster;
+pub mod cut;
 pub mod demo;
+pub mod drone;
 pub mod figures;
 pub mod fixtures;
 pub mod folder;
@@ -23,13 +26,17 @@ pub mod shim;
 pub mod standin;
 pub mod tool;
 pub mod wait;
+pub mod woodpecker;
 
 pub use cluster::{Cluster, cluster};
+pub use cut::{Cut, Moment};
+pub use drone::{Drone, drone};
 pub use error::{Attempt, Error};
 pub use gitea::{Gitea, gitea};
 pub use measure::{Measured, run_measured};
 pub use s3::{S3, s3};
 pub use tool::{build_all, tool};
+pub use woodpecker::{Woodpecker, woodpecker};
 
 /// Says one line to the person who waits, on standard error.
 pub fn say(line: &str) {

@@ -53,10 +53,19 @@ pub fn output(mut command: Command, input: &str) -> Result<String, Error> {
 
 /// Asks a process to end, as Jenkins and Kubernetes do (SIGTERM).
 pub fn terminate(id: u32) -> Result<(), Error> {
+    send(Signal::TERM, id)
+}
+
+/// Ends a process without asking it, as Drone does (SIGKILL).
+pub fn kill(id: u32) -> Result<(), Error> {
+    send(Signal::KILL, id)
+}
+
+fn send(signal: Signal, id: u32) -> Result<(), Error> {
     let attempt = || format!("cannot end the process {id}");
     let process = i32::try_from(id).ok().and_then(Pid::from_raw);
     let process = process.ok_or_else(|| Error::new(attempt()))?;
-    kill_process(process, Signal::TERM).attempting(attempt)
+    kill_process(process, signal).attempting(attempt)
 }
 
 /// A running tool; it is killed when this value is dropped and when this process ends.

@@ -99,7 +99,7 @@ impl S3 {
         output.shutdown().await.attempting(attempt)
     }
 
-    fn store(&self, bucket: &str) -> object_store::Result<AmazonS3> {
+    pub(crate) fn store(&self, bucket: &str) -> object_store::Result<AmazonS3> {
         AmazonS3Builder::new()
             .with_endpoint(&self.endpoint)
             .with_allow_http(true)

@@ -2,17 +2,18 @@
 //! It may not run them, and what it builds may not lie in the source tree.
 //! Called by every module that runs a tool, and by `lab build`.
 
+mod module;
+
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
 use sha2::{Digest as _, Sha256};
-use walkdir::WalkDir;
 
 use crate::component::{COMPONENTS, Component, of_program};
 use crate::error::{Attempt as _, Error};
-use crate::process::{self, Process, command, environment};
+use crate::process::{Process, command, environment};
 use crate::say;
 
 /// The path of a program by its name (`helm`, `kubectl`, `etcd`, …), built first when it is missing.
@@ -75,14 +76,18 @@ fn build(component: &Component, folder: &Path) -> Result<(), Error> {
     }
     fs::create_dir_all(folder).attempting(attempt)?;
     let log = folder.join("build.log");
-    let go = Process::start(&go_build(component, folder), &log)?;
+    let completed = module::completed(component, folder)?;
+    let go = Process::start(&go_build(component, folder, completed.as_deref()), &log)?;
     if !go.wait()?.success() {
         return Err(Error::new(format!("cannot build {}; {}", component.name, go.last_words())));
     }
-    copy_resources(component, &folder.join("resources"))
+    if completed.is_some() {
+        fs::remove_dir_all(folder.join("source")).attempting(attempt)?;
+    }
+    module::copy_resources(component, &folder.join("resources"))
 }
 
-fn go_build(component: &Component, folder: &Path) -> Command {
+fn go_build(component: &Component, folder: &Path, completed: Option<&Path>) -> Command {
     // `go` names a program after its package unless told otherwise, which it can be for one alone.
     let output = match component.programs {
         [(name, _)] => folder.join(name),
@@ -90,6 +95,9 @@ fn go_build(component: &Component, folder: &Path) -> Command {
     };
     let mut go = go(component);
     go.arg("build").args(flags(component)).arg("-o").arg(output);
+    if let Some(modules) = completed {
+        go.arg("-modfile").arg(modules);
+    }
     go.args(component.programs.iter().map(|(_, package)| package));
     go
 }
@@ -113,29 +121,6 @@ fn go(component: &Component) -> Command {
     go
 }
 
-/// Copies what the programs read when they run, so that a cached component needs nothing else.
-fn copy_resources(component: &Component, to: &Path) -> Result<(), Error> {
-    let (module, wanted) = component.resources;
-    if wanted.is_empty() {
-        return Ok(());
-    }
-    let mut list = go(component);
-    list.args(["list", "-mod=readonly", "-m", "-f", "{{.Dir}}", module]);
-    let from = PathBuf::from(process::output(list, "")?.trim_end());
-    for root in wanted {
-        for entry in WalkDir::new(from.join(root)) {
-            let entry = entry.attempting(|| format!("cannot read `{root}` of {module}"))?;
-            if entry.file_type().is_file() {
-                let attempt = || format!("cannot copy `{}`", entry.path().display());
-                let target = to.join(entry.path().strip_prefix(&from).attempting(attempt)?);
-                fs::create_dir_all(target.parent().unwrap_or(to)).attempting(attempt)?;
-                fs::copy(entry.path(), target).attempting(attempt)?;
-            }
-        }
-    }
-    Ok(())
-}
-
 /// `<name>-<12 hexadecimal digits>`, another one for every other set of sources or flags.
 fn key(component: &Component) -> Result<String, Error> {
     let sums = module_folder(component).join("go.sum");
@@ -143,6 +128,9 @@ fn key(component: &Component) -> Result<String, Error> {
     let mut hash = Sha256::new();
     hash.update(sums);
     hash.update(flags(component).join("\n"));
+    for (path, text) in component.missing.1 {
+        hash.update(format!("\n{path}\n{text}"));
+    }
     let digits: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     Ok(format!("{}-{digits}", component.name))
 }

@@ -8,21 +8,22 @@ use super::{Edit, Refusal};
 /// When the file holds more than one line.
 pub fn edit(content: &[u8], version: &str) -> Result<Option<Edit>, Vec<Refusal>> {
     let old = content.trim_ascii();
-    if let Some(line) =
+    let start = content.len() - content.trim_ascii_start().len();
+    // An empty file has its newline, if any, after the version.
+    let start = if old.is_empty() { 0 } else { start };
+    let line = content.iter().take(start).filter(|byte| **byte == b'\n').count() + 1;
+    if let Some(more) =
         old.split(|byte| *byte == b'\n').skip(1).position(|line| !line.trim_ascii().is_empty())
     {
         let reason = "a second line, where one version and nothing else was expected";
-        return Err(vec![Refusal::at(line + 2, reason)]);
+        return Err(vec![Refusal::at(line + more + 1, reason)]);
     }
     if old == version.as_bytes() {
         return Ok(None);
     }
-    let start = content.len() - content.trim_ascii_start().len();
-    // An empty file has its newline, if any, after the version.
-    let start = if old.is_empty() { 0 } else { start };
     Ok(Some(Edit {
         name: String::new(),
-        line: 1,
+        line,
         old: String::from_utf8_lossy(old).into_owned(),
         new: version.to_owned(),
         span: start..start + old.len(),
@@ -53,6 +54,12 @@ mod tests {
         ] {
             assert_eq!(becomes(before), after, "{before:?}");
         }
+    }
+
+    #[test]
+    fn lines_above_are_counted() {
+        assert_eq!(edit(b"\r\n 1.0.0 \r\n", "1.1.0").unwrap().unwrap().line, 2);
+        assert_eq!(edit(b"\n1.0.0\n\nmore\n", "1.1.0").unwrap_err()[0].line, Some(4));
     }
 
     #[test]

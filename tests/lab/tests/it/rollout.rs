@@ -9,20 +9,20 @@ use lab::standin::updater::updater;
 use lab::standin::uptime::Uptime;
 use lab::{cluster, folder};
 
-const OLD: &str = "12.1.2310";
-const NEW: &str = "12.1.2410";
+pub(crate) const OLD: &str = "12.1.2310";
+pub(crate) const NEW: &str = "12.1.2410";
 
 /// Customers of one test, with a bucket, a workspace and an uptime service of their own.
-struct Site {
+pub(crate) struct Site {
     mark: String,
     bucket: PathBuf,
-    workspace: PathBuf,
+    pub(crate) workspace: PathBuf,
     tools: Tools,
-    uptime: Uptime,
+    pub(crate) uptime: Uptime,
 }
 
 impl Site {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mark = folder::unique_name("site");
         let bucket = folder::temporary("bucket").unwrap();
         let workspace = folder::temporary("workspace").unwrap();
@@ -40,7 +40,7 @@ impl Site {
     }
 
     /// A customer with a monitor, and somebody else's monitor whose name only contains the customer's.
-    async fn customer(&self, name: &str, change: impl Fn(Environment) -> Environment) -> Customer {
+    pub(crate) async fn customer(&self, name: &str, change: impl Fn(Environment) -> Environment) -> Customer {
         let name = self.name(name);
         self.uptime.add_monitor(&format!("{name} - Protheus ERP")).unwrap();
         self.uptime.add_monitor(&format!("x{name} - Protheus ERP")).unwrap();
@@ -48,12 +48,16 @@ impl Site {
         change(environment(&name, OLD)).create(&self.tools, &client).await.unwrap()
     }
 
-    async fn publish(&self, version: &str) {
+    pub(crate) async fn publish(&self, version: &str) {
         let chart = package_chart(&self.tools, version).await.unwrap();
         std::fs::copy(chart, self.bucket.join(format!("smarterp-{version}.tgz"))).unwrap();
     }
 
-    fn settings(&self, profile: &str, more: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
+    pub(crate) fn settings(
+        &self,
+        profile: &str,
+        more: &[(&'static str, &str)],
+    ) -> Vec<(&'static str, String)> {
         let all = [
             ("bucket", format!("file://{}", self.bucket.display())),
             ("profile", profile.to_owned()),
@@ -75,7 +79,7 @@ impl Site {
         settings
     }
 
-    fn run(&self, profile: &str, more: &[(&'static str, &str)]) -> Ended {
+    pub(crate) fn run(&self, profile: &str, more: &[(&'static str, &str)]) -> Ended {
         plugin::run("plugin-rollout", &self.workspace, &self.settings(profile, more)).unwrap()
     }
 
@@ -93,12 +97,12 @@ impl Site {
         child.wait().unwrap();
     }
 
-    fn paused(&self) -> Vec<String> {
+    pub(crate) fn paused(&self) -> Vec<String> {
         self.uptime.monitors().into_iter().filter(|one| one.status == 0).map(|one| one.name).collect()
     }
 }
 
-async fn version(customer: &Customer) -> (String, String, String) {
+pub(crate) async fn version(customer: &Customer) -> (String, String, String) {
     (
         customer.label("BaseVersion").await.unwrap().unwrap_or_default(),
         customer.label("UpdaterDesiredVersion").await.unwrap().unwrap_or_default(),
@@ -106,7 +110,7 @@ async fn version(customer: &Customer) -> (String, String, String) {
     )
 }
 
-fn updated() -> (String, String, String) {
+pub(crate) fn updated() -> (String, String, String) {
     (NEW.into(), NEW.into(), "OK".into())
 }
 
