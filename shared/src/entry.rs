@@ -9,8 +9,10 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use crate::chain;
+use crate::ci;
 use crate::failure::{Exit, Failure};
 use crate::log;
+use crate::notify;
 #[cfg(feature = "process")]
 use crate::process::{self, shim};
 use crate::redact::Redactor;
@@ -58,7 +60,7 @@ where
     let redactor = Redactor::of(&env, plugin.settings);
     #[cfg(feature = "process")]
     process::redact_with(&redactor);
-    let common = common_settings(&env);
+    let common = common_settings(plugin, &env);
     log::start(&common.log_level, common.log_format, &redactor);
     tracing::info!("{} {}", plugin.name, env!("CARGO_PKG_VERSION"));
 
@@ -69,6 +71,7 @@ where
             return ExitCode::from(Exit::Temporary as u8);
         }
     };
+    let told = env.clone();
     let result = runtime.block_on(async {
         let stop = Stop::on_signals().map_err(|error| Failure {
             exit: Exit::Temporary,
@@ -78,21 +81,30 @@ where
         })?;
         whole(plugin, env, &common, &redactor, stop, run).await
     });
-    // A blocking read of a dead file system must not keep the process from ending.
-    runtime.shutdown_background();
 
     let record = Record::of(plugin, &result, begun);
-    let mut code = show(&result);
-    if let Some(folder) = &common.report_dir {
-        let value = redactor.clean_texts(serde_json::to_value(&record).unwrap_or_default());
-        if let Err(error) = write_json(folder, "report.json", &value) {
-            code = complain(code, &format!("cannot write the report into `{}`: {error}", folder.display()));
-        }
+    let code = write_report(show(&result), &common, &redactor, &record);
+    if let Some(notify) = common.notify.as_ref().filter(|_| !common.dry_run) {
+        runtime.block_on(notify::tell(notify, &told, &redactor, &record));
     }
+    // A blocking read of a dead file system must not keep the process from ending.
+    runtime.shutdown_background();
     ExitCode::from(code)
 }
 
-/// A run, and what follows from its success: its outputs are handed on to later steps.
+/// Writes the report files, if they are asked for; gives the exit code then.
+fn write_report(code: u8, common: &Common, redactor: &Redactor, record: &Record<'_>) -> u8 {
+    let Some(folder) = &common.report_dir else { return code };
+    let value = redactor.clean_texts(serde_json::to_value(record).unwrap_or_default());
+    match write_json(folder, "report.json", &value) {
+        Ok(()) => code,
+        Err(error) => {
+            complain(code, &format!("cannot write the report into `{}`: {error}", folder.display()))
+        }
+    }
+}
+
+/// A run, and what follows from its success: its outputs are handed on to later steps, then other pipelines are started.
 async fn whole<F, Running>(
     plugin: &Plugin,
     env: Env,
@@ -107,21 +119,46 @@ where
 {
     let env = stop.or(async { Ok(chain::take(env, common).await?) }).await?;
     redactor.learn(&env, plugin.settings);
+    // Outputs that came from the bucket may be in them.
+    let common = &common_settings(plugin, &env);
+    let name = common.output_as.as_deref().unwrap_or_else(|| plugin.name.trim_start_matches("plugin-"));
+    if common.ci.is_schedule {
+        // It has no outputs: those of the plugin's own runs stay as they are.
+        return ci::schedule::run(plugin, &env, &stop).await;
+    }
+    ci::check_parameters(&common.ci, &env, name)?;
     let report = run(env.clone(), stop.clone()).await?;
     if report.ending == Ending::DryRun {
         return Ok(report);
     }
-    let name = common.output_as.as_deref().unwrap_or_else(|| plugin.name.trim_start_matches("plugin-"));
-    let outputs = redactor.clean_map(report.outputs.clone());
-    if let Err(error) = chain::give(&env, common, name, &outputs).await {
-        return Err(Failure::from(error).after(report));
+    let report = hand_on(&env, common, redactor, name, report).await?;
+    let count = report.outputs.len();
+    let report = ci::start_pipelines(&common.ci, &env, name, report, &stop).await?;
+    if report.outputs.len() == count {
+        Ok(report)
+    } else {
+        hand_on(&env, common, redactor, name, report).await
     }
-    Ok(report)
+}
+
+/// Hands the outputs of a report on; it comes back with them as they were handed on, without any secret.
+async fn hand_on(
+    env: &Env,
+    common: &Common,
+    redactor: &Redactor,
+    name: &str,
+    mut report: Report,
+) -> Result<Report, Failure> {
+    report.outputs = redactor.clean_map(report.outputs);
+    match chain::give(env, common, name, &report.outputs).await {
+        Ok(()) => Ok(report),
+        Err(error) => Err(Failure::from(error).after(report)),
+    }
 }
 
 /// The common settings, before the plugin reads all of them and reports what cannot be used.
-fn common_settings(env: &Env) -> Common {
-    let mut read = Reader::quiet(env, &[crate::settings::COMMON]);
+fn common_settings(plugin: &Plugin, env: &Env) -> Common {
+    let mut read = Reader::quiet(env, plugin.settings);
     let common = Common::read(&mut read, env);
     // Problems are the plugin's to report, together with all others.
     let _: Result<(), Problems> = read.finish(|| Some(()));

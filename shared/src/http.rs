@@ -5,7 +5,7 @@ use std::time::Duration;
 
 pub use reqwest::Method;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, RequestBuilder, StatusCode};
+use reqwest::{Client, ClientBuilder, RequestBuilder, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -29,6 +29,8 @@ const LARGEST_REPLY: usize = 32 << 20;
 pub struct Api {
     client: Client,
     base: Url,
+    /// What messages call the address.
+    shown: String,
 }
 
 /// What an API answered, whatever the status.
@@ -38,6 +40,7 @@ pub struct Reply {
     pub request: String,
     /// HTTP status.
     pub status: u16,
+    headers: HeaderMap,
     body: Vec<u8>,
 }
 
@@ -102,6 +105,18 @@ impl Api {
     /// # Errors
     /// When the header or the client cannot be made.
     pub fn new(base: Url, authorization: Option<&Secret>) -> Result<Self, Error> {
+        Self::built(base, authorization, Client::builder())
+    }
+
+    /// The same, keeping the server's cookies for as long as it lives: Jenkins ties its crumbs to a session.
+    ///
+    /// # Errors
+    /// When the header or the client cannot be made.
+    pub fn with_session(base: Url, authorization: Option<&Secret>) -> Result<Self, Error> {
+        Self::built(base, authorization, Client::builder().cookie_store(true))
+    }
+
+    fn built(base: Url, authorization: Option<&Secret>, client: ClientBuilder) -> Result<Self, Error> {
         let failed = |source| Error::NoAnswer { request: base.to_string(), source };
         let mut headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
         if let Some(secret) = authorization {
@@ -113,13 +128,20 @@ impl Api {
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
         }
-        let client = Client::builder()
+        let client = client
             .user_agent(concat!("esteira/", env!("CARGO_PKG_VERSION")))
             .default_headers(headers)
             .connect_timeout(Duration::from_secs(10))
             .build()
             .map_err(failed)?;
-        Ok(Self { client, base })
+        Ok(Self { client, shown: base.to_string(), base })
+    }
+
+    /// The same API, whose messages say `name` instead of its address: for addresses that are secrets.
+    #[must_use]
+    pub fn called(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.shown);
+        self
     }
 
     /// `GET`, repeated when the server is busy or away for a moment.
@@ -146,6 +168,15 @@ impl Api {
         self.send(Method::POST, path, |request| request.form(fields)).await
     }
 
+    /// `POST` without a body whose values stand in the address, for APIs that read them nowhere else. Messages show the address without them.
+    /// Repeated only when the server surely did not act on it.
+    ///
+    /// # Errors
+    /// When nothing comes back.
+    pub async fn post_query(&self, path: &str, query: &[(&str, &str)]) -> Result<Reply, Error> {
+        self.send(Method::POST, path, |request| request.query(query)).await
+    }
+
     async fn send(
         &self,
         method: Method,
@@ -153,7 +184,7 @@ impl Api {
         fill: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Reply, Error> {
         let address = format!("{}{path}", self.base);
-        let request = format!("{method} {address}");
+        let request = format!("{method} {}{path}", self.shown);
         let begun = tokio::time::Instant::now();
         let mut tried = 1;
         loop {
@@ -178,6 +209,7 @@ impl Api {
             };
             let mut response = answer.map_err(no_answer)?;
             let status = response.status().as_u16();
+            let headers = std::mem::take(response.headers_mut());
             let mut body = Vec::new();
             while let Some(piece) = response.chunk().await.map_err(no_answer)? {
                 if body.len() + piece.len() > LARGEST_REPLY {
@@ -186,7 +218,7 @@ impl Api {
                 }
                 body.extend_from_slice(&piece);
             }
-            return Ok(Reply { request, status, body });
+            return Ok(Reply { request, status, headers, body });
         }
     }
 }
@@ -217,8 +249,20 @@ impl Reply {
         Error::Unexpected { request: self.request.clone(), reason, body: self.beginning() }
     }
 
+    /// The body as text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// A header of the reply, if it is text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
     fn beginning(&self) -> String {
-        let text = String::from_utf8_lossy(&self.body);
+        let text = self.text();
         let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
         if line.chars().count() > 300 {
             format!("{}…", line.chars().take(300).collect::<String>())

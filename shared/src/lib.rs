@@ -3,6 +3,7 @@
 
 pub mod bucket;
 mod chain;
+pub mod ci;
 #[cfg(feature = "cluster")]
 pub mod cluster;
 pub mod digest;
@@ -11,6 +12,7 @@ pub mod failure;
 pub mod http;
 pub mod jitter;
 mod log;
+pub mod notify;
 #[cfg(feature = "process")]
 pub mod process;
 mod redact;

@@ -11,11 +11,13 @@ mod supervisor;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use tokio::process::Child;
 use tokio::time::timeout_at;
 
@@ -186,7 +188,11 @@ impl Command {
         let ended = self.wait(&mut child, begun, [&stdout, &stderr]).await;
         match &ended {
             Ok(_) => leash.loosen(),
-            Err(_) => leash.end(&mut child).await,
+            Err(_) => {
+                stdout.will_be_cut();
+                stderr.will_be_cut();
+                leash.end(&mut child).await;
+            }
         }
         let (stdout, stderr) = tokio::join!(stdout.finish(), stderr.finish());
         let output =
@@ -194,7 +200,7 @@ impl Command {
         let status = match ended {
             Ok(status) => status.map_err(start_error)?,
             Err(limit) => {
-                let tail = output(ExitStatus::default()).tail();
+                let tail = output(ExitStatus::from_raw(Signal::KILL.as_raw())).tail();
                 return Err(limit.error(shown, tail));
             }
         };

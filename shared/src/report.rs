@@ -12,6 +12,8 @@ use serde_json::{Map, Value};
 
 pub(crate) use record::Record;
 
+use crate::ci::Start;
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -44,6 +46,12 @@ pub struct Report {
     pub next: Vec<String>,
     /// What later steps may take.
     pub outputs: Map<String, Value>,
+    /// Pipelines to start once the run has ended well, besides those of `trigger`.
+    #[serde(skip)]
+    pub starts: Vec<Start>,
+    /// Whether the pipelines of `trigger` are not to be started.
+    #[serde(skip)]
+    pub is_trigger_off: bool,
 }
 
 /// A small table: a row per thing worked on.
@@ -79,6 +87,20 @@ impl Report {
     #[must_use]
     pub fn output(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
         self.outputs.insert(key.into(), value.into());
+        self
+    }
+
+    /// With one more pipeline to start.
+    #[must_use]
+    pub fn start(mut self, start: Start) -> Self {
+        self.starts.push(start);
+        self
+    }
+
+    /// The pipelines of `trigger` are not started.
+    #[must_use]
+    pub fn without_trigger(mut self) -> Self {
+        self.is_trigger_off = true;
         self
     }
 

@@ -21,6 +21,7 @@ pub(crate) use document::is_document;
 pub use env::Env;
 pub use problem::{Problem, Problems};
 pub use reader::Reader;
+pub(crate) use reference::reference;
 pub use secret::Secret;
 pub(crate) use setting::is_words;
 pub use setting::{Setting, disagreements, groups_help, groups_markdown};

@@ -14,9 +14,11 @@ pub mod settings;
 use std::time::Duration;
 
 use shared::bucket::{BUCKET, Bucket};
+use shared::ci::{ACTION, CI};
 use shared::digest::Digest;
 use shared::entry::Plugin;
 use shared::failure::{Exit, Failure, Fault};
+use shared::notify::NOTIFY;
 use shared::report::Report;
 use shared::settings::{COMMON, Env};
 use shared::stop::Stop;
@@ -28,7 +30,7 @@ use crate::settings::Settings;
 pub const PLUGIN: Plugin = Plugin {
     name: "plugin-chart-publish",
     about: "Packages a Helm chart reproducibly and publishes it with its index in a bucket.",
-    settings: &[settings::OWN, BUCKET, COMMON],
+    settings: &[settings::OWN, BUCKET, ACTION, CI, NOTIFY, COMMON],
     exit_codes: &[
         (0, "the chart is published and in the index, now or before"),
         (1, "refused or failed: this version is there with other content, helm or the bucket refused"),

@@ -11,9 +11,11 @@ pub mod report;
 pub mod settings;
 
 use shared::bucket::BUCKET_IF_NEEDED;
+use shared::ci::{ACTION, CI};
 use shared::entry::Plugin;
 use shared::failure::{Exit, Failure, Fault};
 use shared::http;
+use shared::notify::NOTIFY;
 use shared::report::Report;
 use shared::settings::{COMMON, Env};
 use shared::stop::Stop;
@@ -25,7 +27,7 @@ use crate::settings::Settings;
 pub const PLUGIN: Plugin = Plugin {
     name: "plugin-image-bump",
     about: "Links new versions in Git: changes the version text in files of a repository and opens or refreshes one pull request.",
-    settings: &[settings::OWN, BUCKET_IF_NEEDED, COMMON],
+    settings: &[settings::OWN, BUCKET_IF_NEEDED, ACTION, CI, NOTIFY, COMMON],
     exit_codes: &[
         (0, "the pull request is there and up to date, or the base has these versions already"),
         (1, "refused or failed: a place for a version was not found, the Git server refused"),

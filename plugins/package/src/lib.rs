@@ -6,6 +6,7 @@ pub mod component;
 pub mod execute;
 pub mod manifest;
 pub mod mirror;
+mod next;
 pub mod observe;
 pub mod pipe;
 pub mod plan;
@@ -16,8 +17,10 @@ use std::path::PathBuf;
 
 use shared::bucket;
 use shared::bucket::{BUCKET, Bucket};
+use shared::ci::{ACTION, CI};
 use shared::entry::Plugin;
 use shared::failure::{Exit, Failure, Fault};
+use shared::notify::NOTIFY;
 use shared::report::Report;
 use shared::settings::{COMMON, Env};
 use shared::stop::Stop;
@@ -28,7 +31,7 @@ use crate::settings::Settings;
 pub const PLUGIN: Plugin = Plugin {
     name: "plugin-package",
     about: "Packs each component folder that has a file VERSION as a reproducible tar.gz into the mirror.",
-    settings: &[settings::OWN, BUCKET, COMMON],
+    settings: &[settings::OWN, BUCKET, ACTION, CI, NOTIFY, COMMON],
     exit_codes: &[
         (0, "every component is in the mirror, packed now or before"),
         (
@@ -57,7 +60,9 @@ pub async fn run(env: Env, stop: Stop) -> Result<Report, Failure> {
             return Ok(Report::dry_run(&plan));
         }
         match execute::execute(&plan, &bucket, &env).await {
-            Ok(outcome) => Ok(report::report(&plan, &outcome)),
+            Ok(outcome) => {
+                Ok(settings.starts.into_iter().fold(report::report(&plan, &outcome), Report::start))
+            }
             Err(failed) => Err(Failure::from(failed.source).after(report::failed(&plan, &failed.done))),
         }
     })

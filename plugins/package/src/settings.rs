@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use shared::bucket::BucketSettings;
+use shared::ci::Start;
 use shared::settings::{Common, Env, Problems, Reader, Setting, Takes, parse};
 
 use crate::component::is_name;
@@ -31,13 +32,13 @@ pub const OWN: &[Setting] = &[
     Setting::one_of("update_webfiles", &["false"], "Taking the vendor's published web-files is not possible yet; `true` is refused.").default("false").config("UPDATE_WEBFILES"),
     Setting::one_of("update_meurh", &["false"], "Taking the vendor's published MeuRH is not possible yet; `true` is refused.").default("false").config("UPDATE_MEURH"),
     Setting::one_of("update_treports", &["false"], "Taking a version of SmartReports is not possible yet; `true` or a version is refused.").default("false").config("UPDATE_TREPORTS"),
-    Setting::one_of("gera_imagem", &["false"], "Starting the image repository's CI is not possible yet; `true` is refused.").default("false").config("GERA_IMAGEM"),
-    Setting::new("imagem_repo", "a repository", "Image repository; unused without `gera_imagem`.").config("IMAGEM_REPO"),
-    Setting::new("imagem_branch", "a branch", "Its branch; unused without `gera_imagem`.").config("IMAGEM_BRANCH"),
-    Setting::one_of("gera_chart", &["false"], "Starting the chart repository's CI is not possible yet; `true` is refused.").default("false").config("GERA_CHART"),
-    Setting::new("chart_repo", "a repository", "Chart repository; unused without `gera_chart`.").config("CHART_REPO"),
-    Setting::new("chart_branch", "a branch", "Its branch; unused without `gera_chart`.").config("CHART_BRANCH"),
-    Setting::new("chart_values", "a file", "Its values file; unused without `gera_chart`.").config("CHART_VALUES"),
+    Setting::boolean("gera_imagem", "Start the image repository's pipeline at the end.").default("false").config("GERA_IMAGEM"),
+    Setting::new("imagem_repo", "a repository `owner/name`, or a job of Jenkins", "Image repository; required with `gera_imagem`, unused without.").config("IMAGEM_REPO"),
+    Setting::new("imagem_branch", "a branch", "Its branch; unused without `gera_imagem`.").default("the repository's default branch").config("IMAGEM_BRANCH"),
+    Setting::boolean("gera_chart", "Start the chart repository's pipeline at the end.").default("false").config("GERA_CHART"),
+    Setting::new("chart_repo", "a repository `owner/name`, or a job of Jenkins", "Chart repository; required with `gera_chart`, unused without.").config("CHART_REPO"),
+    Setting::new("chart_branch", "a branch", "Its branch; unused without `gera_chart`.").default("the repository's default branch").config("CHART_BRANCH"),
+    Setting::new("chart_values", "a file", "Its values file, which that pipeline gets as the build parameter `CHART_VALUES`; unused without `gera_chart`.").config("CHART_VALUES"),
 ];
 
 /// The raw texts of [`OWN`].
@@ -63,13 +64,13 @@ pub struct Raw {
     update_webfiles: Option<String>,
     update_meurh: Option<String>,
     update_treports: Option<String>,
-    gera_imagem: Option<String>,
-    imagem_repo: Option<String>,
-    imagem_branch: Option<String>,
-    gera_chart: Option<String>,
-    chart_repo: Option<String>,
-    chart_branch: Option<String>,
-    chart_values: Option<String>,
+    pub(crate) gera_imagem: Option<String>,
+    pub(crate) imagem_repo: Option<String>,
+    pub(crate) imagem_branch: Option<String>,
+    pub(crate) gera_chart: Option<String>,
+    pub(crate) chart_repo: Option<String>,
+    pub(crate) chart_branch: Option<String>,
+    pub(crate) chart_values: Option<String>,
 }
 
 /// Everything a run needs to know.
@@ -89,6 +90,8 @@ pub struct Settings {
     pub compression: u32,
     /// Age of a dead claim.
     pub claim_timeout: Duration,
+    /// Pipelines of the image and the chart repository, to be started at the end.
+    pub starts: Vec<Start>,
 }
 
 /// Where components lie, and which of them are wanted.
@@ -130,6 +133,7 @@ impl Settings {
         refuse_what_is_not_possible_yet(&mut read, &raw);
         let common = Common::read(&mut read, env);
         let bucket = BucketSettings::read(&mut read, env);
+        let starts = crate::next::read(&mut read, &mut raw, &common.ci);
         let sources = Sources::read(&mut read, &mut raw, env);
         let mirror =
             read.or("mirror", raw.mirror, parse::inner_path, "engenharia/bundle/smartsre/espelho".to_owned());
@@ -138,7 +142,16 @@ impl Settings {
         let claim_timeout =
             read.or("claim_timeout", raw.claim_timeout, parse::duration, Duration::from_secs(7200));
         read.finish(|| {
-            Some(Self { common, bucket: bucket?, sources, mirror, overwrite, compression, claim_timeout })
+            Some(Self {
+                common,
+                bucket: bucket?,
+                sources,
+                mirror,
+                overwrite,
+                compression,
+                claim_timeout,
+                starts,
+            })
         })
     }
 }
@@ -213,8 +226,6 @@ fn refuse_what_is_not_possible_yet(read: &mut Reader<'_>, raw: &Raw) {
         ("upddistr", &raw.upddistr),
         ("update_webfiles", &raw.update_webfiles),
         ("update_meurh", &raw.update_meurh),
-        ("gera_imagem", &raw.gera_imagem),
-        ("gera_chart", &raw.gera_chart),
     ] {
         if read.or(name, value.clone(), parse::boolean, false) {
             read.problem(name, "is not possible yet; leave it `false`");
@@ -320,8 +331,8 @@ mod tests {
     #[test]
     fn what_cannot_be_done_yet_is_refused() {
         let variables = [("PLUGIN_BUCKET", "file:///b"), ("PLUGIN_SOURCE", "c")];
-        let file = "UPDDISTR=true\nUPDDISTRCOND=a && b\nUPDATE_WEBFILES=true\nUPDATE_MEURH=yes\nUPDATE_TREPORTS=12.1\nGERA_IMAGEM=true\nGERA_CHART=true\n";
-        assert_eq!(problems(&variables, file).len(), 7);
+        let file = "UPDDISTR=true\nUPDDISTRCOND=a && b\nUPDATE_WEBFILES=true\nUPDATE_MEURH=yes\nUPDATE_TREPORTS=12.1\n";
+        assert_eq!(problems(&variables, file).len(), 5);
         let file = "UPDDISTR=false\nUPDATE_WEBFILES=no\nUPDATE_TREPORTS=no\nGERA_CHART=false\nCHART_REPO=a/b\nIMAGEM_REPO=a/c\n";
         assert!(Settings::from_env(&Env::of(&variables).with_config_file(file)).is_ok());
     }

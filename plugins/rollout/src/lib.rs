@@ -20,9 +20,11 @@ pub mod steps;
 
 use kube::Client;
 use shared::bucket::{self, BUCKET_IF_NEEDED, Bucket};
+use shared::ci::CI;
 use shared::cluster::{self, CLUSTER};
 use shared::entry::Plugin;
 use shared::failure::{Exit, Failure, Fault};
+use shared::notify::NOTIFY;
 use shared::process;
 use shared::report::Report;
 use shared::run::Run;
@@ -37,7 +39,7 @@ use crate::settings::{Action, Settings};
 pub const PLUGIN: Plugin = Plugin {
     name: "plugin-rollout",
     about: "Updates customer environments on Kubernetes by the procedure of a profile.",
-    settings: &[settings::OWN, CLUSTER, BUCKET_IF_NEEDED, COMMON],
+    settings: &[settings::OWN, CLUSTER, BUCKET_IF_NEEDED, CI, NOTIFY, COMMON],
     exit_codes: &[
         (0, "every selected environment has the version, or nothing was owed (`resume`)"),
         (1, "all selected environments failed, or it was refused, or a monitor stayed paused"),

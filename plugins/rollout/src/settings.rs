@@ -14,7 +14,7 @@ use crate::selection::Selection;
 
 /// The plugin's own settings, described once.
 pub const OWN: &[Setting] = &[
-    Setting::one_of("action", &["update", "resume"], "`resume` restores what a dead run left paused or scaled, and only that.").default("update"),
+    Setting::one_of("action", &["update", "resume", "schedule"], "`resume` restores what a dead run left paused or scaled, and only that. `schedule` creates or changes the cron on the CI server and does nothing else; no other setting is required then.").default("update"),
     Setting::new("profile", "`smarterp-release`, `smarterp-producao` or a path", "The update procedure.").required(),
     Setting::new("version", "a version such as `12.1.2310`", "Version to update to; required for `update`."),
     Setting::list("namespaces", "texts, or `all`", "Environments with one of these texts in their name (any case); `all` is all environments of the profile's chart."),
@@ -150,7 +150,8 @@ impl Settings {
         let needs_bucket = profile.as_ref().is_some_and(|(profile, _)| profile.needs_bucket());
         // A bucket that is not needed is not asked for; one that is given is checked all the same.
         let bucket = BucketSettings::read_if(&mut read, env, needs_bucket);
-        let resumes = read.or("action", raw.action, action_is_resume, false);
+        // What else it may be, `Common` has checked; a schedule does not come here.
+        let resumes = raw.action.as_deref().map(str::trim) == Some("resume");
         let version = match resumes {
             true => read.optional("version", raw.version, parse::version),
             false => read.required("version", raw.version, parse::version),
@@ -226,14 +227,6 @@ fn dotted_values(value: &str) -> parse::Parsed<BTreeMap<String, String>> {
                 .to_owned(),
         ),
         false => Ok(values),
-    }
-}
-
-fn action_is_resume(value: &str) -> parse::Parsed<bool> {
-    match value.trim() {
-        "update" => Ok(false),
-        "resume" => Ok(true),
-        _ => Err("`update` or `resume`".to_owned()),
     }
 }
 

@@ -13,8 +13,10 @@ pub mod settings;
 use std::path::PathBuf;
 
 use shared::bucket::{BUCKET, Bucket};
+use shared::ci::{ACTION, CI};
 use shared::entry::Plugin;
 use shared::failure::{Exit, Failure, Fault};
+use shared::notify::NOTIFY;
 use shared::report::Report;
 use shared::settings::{COMMON, Env};
 use shared::stop::Stop;
@@ -27,7 +29,7 @@ use crate::settings::Settings;
 pub const PLUGIN: Plugin = Plugin {
     name: "plugin-rpo",
     about: "Assembles a Protheus RPO: applies patches onto the last good RPO and publishes the result with its manifest.",
-    settings: &[settings::OWN, BUCKET, COMMON],
+    settings: &[settings::OWN, BUCKET, ACTION, CI, NOTIFY, COMMON],
     exit_codes: &[
         (0, "published, or the result of the same patches is there already"),
         (
@@ -57,7 +59,10 @@ pub async fn run(env: Env, stop: Stop) -> Result<Report, Failure> {
             return Ok(Report::dry_run(&plan));
         }
         match execute::execute(&plan, &bucket, &appserver, &env).await {
-            Ok(outcome) => Ok(report::report(&plan, &outcome)),
+            Ok(outcome) => {
+                let report = report::report(&plan, &outcome);
+                Ok(if settings.build_image { report } else { report.without_trigger() })
+            }
             Err(failed) => Err(Failure::from(failed.source).after(report::failed(&plan, &failed.done))),
         }
     })

@@ -34,7 +34,7 @@ pub const OWN: &[Setting] = &[
     Setting::one_of("jitt", &["false"], "Generating the JITT is not possible yet; `true` is refused.").default("false").config("JITT"),
     Setting::new("app_version", "a version", "AppServer version of the JITT; unused without `jitt`.").config("APPVERSION"),
     Setting::new("so_version", "a version", "Operating system version of the JITT; unused without `jitt`.").config("SOVERSION"),
-    Setting::one_of("build_image", &["false"], "Starting the next pipeline is not possible yet; `true` is refused.").default("false").config("BUILDIMAGE"),
+    Setting::boolean("build_image", "`true`: there must be a pipeline in `trigger`, which is started at the end; `false`: none is started.").default("`true` where `trigger` is set").config("BUILDIMAGE"),
 ];
 
 /// The raw texts of [`OWN`].
@@ -95,6 +95,8 @@ pub struct Settings {
     pub idle_timeout: Option<Duration>,
     /// Age of a dead claim.
     pub claim_timeout: Duration,
+    /// Whether the pipelines of `trigger` are started at the end.
+    pub build_image: bool,
 }
 
 /// Where one RPO comes from and goes to.
@@ -185,10 +187,12 @@ impl Settings {
         let patch_source =
             read.or("patch_source", raw.patch_source, parse::inner_path, "applypatch".to_owned());
 
-        for (name, value) in [("jitt", raw.jitt), ("build_image", raw.build_image)] {
-            if read.or(name, value, parse::boolean, false) {
-                read.problem(name, "is not possible yet; leave it `false`");
-            }
+        if read.or("jitt", raw.jitt, parse::boolean, false) {
+            read.problem("jitt", "is not possible yet; leave it `false`");
+        }
+        let build_image = read.optional("build_image", raw.build_image, parse::boolean);
+        if build_image == Some(true) && !common.ci.has_triggers() {
+            read.problem("build_image", "is `true`, but `trigger` does not say which pipeline to start");
         }
         let unsuffixed = read.or("unsuffixed", raw.unsuffixed, suits, Suits::Both);
         let apply_old = read.or("apply_old", raw.apply_old, parse::boolean, false);
@@ -251,6 +255,7 @@ impl Settings {
                 apply_timeout,
                 idle_timeout,
                 claim_timeout,
+                build_image: build_image != Some(false),
                 release,
             })
         })
@@ -326,8 +331,27 @@ mod tests {
 
     #[test]
     fn what_cannot_be_done_yet_is_refused() {
-        let file = "RELEASE=1\nRPOSOURCE=b\nJITT=true\nBUILDIMAGE=yes\n";
+        let file = "RELEASE=1\nRPOSOURCE=b\nJITT=true\n";
         let problems = Settings::from_env(&Env::of(&MINIMAL).with_config_file(file)).unwrap_err();
-        assert_eq!(problems.0.len(), 2);
+        assert_eq!(problems.0.len(), 1);
+    }
+
+    #[test]
+    fn build_image_says_whether_the_next_pipeline_is_started() {
+        let read = |file: &str, variables: &[(&str, &str)]| {
+            let env = Env::of(&[&MINIMAL, variables].concat());
+            Settings::from_env(&env.with_config_file(&format!("RELEASE=1\nRPOSOURCE=b\n{file}")))
+        };
+        let trigger = [
+            ("PLUGIN_TRIGGER", "erp/package@main"),
+            ("PLUGIN_CI_SERVER", "drone"),
+            ("PLUGIN_CI_URL", "https://drone.example.com"),
+            ("PLUGIN_CI_TOKEN", "t"),
+        ];
+        let problems = read("BUILDIMAGE=yes\n", &[]).unwrap_err().to_string();
+        assert!(problems.contains("PLUGIN_BUILD_IMAGE: is `true`, but `trigger`"), "{problems}");
+        assert!(read("BUILDIMAGE=yes\n", &trigger).unwrap().build_image);
+        assert!(read("", &trigger).unwrap().build_image);
+        assert!(!read("BUILDIMAGE=no\n", &trigger).unwrap().build_image);
     }
 }

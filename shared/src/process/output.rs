@@ -1,6 +1,7 @@
 //! What a program wrote: read while it runs, its end kept, because success and failure stand there. What is kept is cut at line ends, and what is
 //! shown is redacted before it is cut, so that no cut leaves half a secret that nobody would recognise.
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -53,7 +54,9 @@ impl Output {
     #[must_use]
     pub fn tail(&self) -> String {
         let text = if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr };
-        let text = super::redacted(from_border(text, text.len().saturating_sub(LONGEST_TAIL)));
+        let text = from_border(text, text.len().saturating_sub(LONGEST_TAIL));
+        let was_ended = self.status.signal().is_some();
+        let text = super::redacted(if was_ended { without_cut_word(text) } else { text });
         let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
         if lines.is_empty() {
             "it wrote nothing".to_owned()
@@ -65,6 +68,12 @@ impl Output {
                 .join("\n")
         }
     }
+}
+
+/// The text of a program that was ended while it may have been writing: the last word may be half a secret, and goes, unless a blank or line end is
+/// behind it.
+fn without_cut_word(text: &str) -> &str {
+    text.trim_end_matches(|c: char| !c.is_whitespace())
 }
 
 /// The text from the first line that begins at `start` or later.
@@ -107,6 +116,11 @@ impl Reading {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).last_heard
     }
 
+    /// Its program is about to be ended, in mid-word perhaps.
+    pub(super) fn will_be_cut(&self) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).will_be_cut = true;
+    }
+
     /// What was read, when the program has ended.
     pub(super) async fn finish(mut self) -> String {
         if timeout(PATIENCE, &mut self.task).await.is_err() {
@@ -128,7 +142,8 @@ async fn read(stream: Option<impl AsyncRead + Unpin>, mut shown: Option<Shown>, 
         }
     }
     if let Some(shown) = shown {
-        shown.finish();
+        let is_cut = kept.lock().unwrap_or_else(PoisonError::into_inner).will_be_cut;
+        shown.finish(is_cut);
     }
 }
 
@@ -138,12 +153,13 @@ struct Kept {
     bytes: Vec<u8>,
     longest: usize,
     is_cut: bool,
+    will_be_cut: bool,
     last_heard: Instant,
 }
 
 impl Kept {
     fn new(longest: usize) -> Self {
-        Self { bytes: Vec::new(), longest, is_cut: false, last_heard: Instant::now() }
+        Self { bytes: Vec::new(), longest, is_cut: false, will_be_cut: false, last_heard: Instant::now() }
     }
 
     /// Takes in more; at twice the longest, the first half goes, so that each byte is moved once at most.
@@ -217,6 +233,15 @@ mod tests {
         let output = output(&format!("{}{long}\n", "line\n".repeat(20)), "\n");
         assert_eq!(output.tail().lines().count(), 8);
         assert_eq!(output.tail().chars().count(), 7 * 5 + 1001);
+    }
+
+    #[test]
+    fn the_last_word_of_a_program_that_was_ended_is_not_shown_if_it_may_be_half_a_word() {
+        let ended = |stderr: &str| Output { status: ExitStatus::from_raw(9), ..output("", stderr) }.tail();
+        assert_eq!(ended("step 1\nlogin with s3cr"), "step 1\nlogin with ");
+        assert_eq!(ended("Password: "), "Password: ");
+        assert_eq!(ended("step 1\n"), "step 1");
+        assert_eq!(output("", "v1.2").tail(), "v1.2");
     }
 
     #[test]

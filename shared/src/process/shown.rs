@@ -45,8 +45,12 @@ impl Shown {
         }
     }
 
-    /// Logs what was held back.
-    pub(super) fn finish(mut self) {
+    /// Logs what was held back. The last word of a program that was ended in its middle is not shown: it may be half a secret.
+    pub(super) fn finish(mut self, is_cut: bool) {
+        if is_cut {
+            let end = self.line.bytes.iter().rposition(u8::is_ascii_whitespace).map_or(0, |at| at + 1);
+            self.line.bytes.truncate(end);
+        }
         if !self.line.bytes.is_empty() {
             self.end_line();
         }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::{Env, Reader, Setting, alternatives, parse};
+use crate::ci::CiSettings;
+use crate::notify::NotifySettings;
 
 /// Described once for all plugins.
 pub const COMMON: &[Setting] = &[
@@ -75,6 +77,10 @@ pub struct Common {
     pub output_file: Option<PathBuf>,
     /// Prefix in the bucket under which outputs are handed on.
     pub handoff: Option<String>,
+    /// The CI server: what is started there, and the schedule.
+    pub ci: CiSettings,
+    /// Who is told how the run ended.
+    pub notify: Option<NotifySettings>,
 }
 
 impl Common {
@@ -95,6 +101,8 @@ impl Common {
             output_as: read.optional("output_as", raw.output_as, output_name),
             output_file: read.optional("output_file", raw.output_file, in_workspace),
             handoff,
+            ci: CiSettings::read(read, env),
+            notify: NotifySettings::read(read),
         }
     }
 }

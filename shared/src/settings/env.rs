@@ -130,6 +130,15 @@ impl Env {
             })
     }
 
+    /// The page of the build that this run is a step of.
+    #[must_use]
+    pub fn build_link(&self) -> Option<&str> {
+        // Drone also sets CI_* names, with other meanings.
+        let woodpecker =
+            (self.variable("CI") == Some("woodpecker")).then(|| self.variable("CI_PIPELINE_URL")).flatten();
+        woodpecker.or_else(|| self.variable("DRONE_BUILD_LINK")).or_else(|| self.variable("BUILD_URL"))
+    }
+
     /// The build is not enough: Jenkins' stages run side by side under one tag.
     fn jenkins_name(&self) -> Option<String> {
         let build = self.variable("BUILD_TAG")?;

@@ -64,6 +64,11 @@ impl<'a> Reader<'a> {
         texts.collect()
     }
 
+    /// What the described setting of this name takes, in words.
+    pub(crate) fn takes(&self, name: &str) -> Option<String> {
+        self.settings.iter().find(|setting| setting.name == name).map(|setting| setting.takes.words())
+    }
+
     fn hides(&self, name: &str, value: &str) -> bool {
         self.settings.iter().any(|setting| setting.name == name && setting.hides(value))
     }

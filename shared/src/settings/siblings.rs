@@ -8,6 +8,10 @@ pub const SIBLING_NAMES: &[&str] = &[
     "dry_run", "log_level", "log_format", "report_dir", "output_as", "output_file", "handoff",
     "bucket", "endpoint", "region", "access_key", "secret_key", "session_token",
     "kubeconfig", "server", "token", "ca",
+    // shared: CI server, notification
+    "action", "ci_server", "ci_url", "ci_token", "ci_user", "trigger", "trigger_parameters", "trigger_wait", "trigger_timeout",
+    "trigger_when", "schedule", "schedule_name", "schedule_repository", "schedule_branch", "schedule_timezone",
+    "notify_url", "notify_format",
     // plugin-rpo
     "release", "rpo_source", "rpo_source_mi", "rpo_name", "result", "patch_pontual", "patch_source", "expcont", "expcont_next",
     "expcont_source", "module_publish_blacklist", "module_latest_allow", "unsuffixed", "gera_mi", "apply_old", "appserver",

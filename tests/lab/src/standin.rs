@@ -2,5 +2,12 @@
 //! Where a real component can run (API server, helm, S3, Git server), it runs: no stand-in is written for it.
 
 pub mod appserver;
+pub mod drone;
+pub mod jenkins;
+mod served;
 pub mod updater;
 pub mod uptime;
+pub mod webhook;
+pub mod woodpecker;
+
+pub use served::Request;
