@@ -2,6 +2,7 @@
 
 mod arguments;
 mod crash;
+mod describe;
 mod show;
 
 use std::future::Future;
@@ -29,6 +30,8 @@ pub struct Plugin {
     pub about: &'static str,
     /// Every setting it knows, in groups.
     pub settings: &'static [&'static [Setting]],
+    /// The codes it ends with, and what each means for this plugin.
+    pub exit_codes: &'static [(u8, &'static str)],
 }
 
 /// Runs a plugin from its environment to its exit code.

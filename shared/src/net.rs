@@ -19,15 +19,15 @@ use url::Url;
 
 use crate::failure::chain;
 use crate::redact::Redactor;
-use crate::settings::{Env, Reader, Setting};
+use crate::settings::{Env, Reader, Setting, Takes};
 
 use proxies::Proxies;
 pub(crate) use proxies::secrets;
 
 /// The setting, one of the common ones.
-pub(crate) const CA_FILE: Setting = Setting::new(
+pub(crate) const CA_FILE: Setting = Setting::of(
     "ca_file",
-    "a path, or PEM",
+    Takes::Document("a path, or PEM"),
     "Certificates of authorities that are trusted besides the machine's own: for a Git server, bucket, CI server or web service with a certificate of your own authority. (The cluster has `ca`.)",
 );
 

@@ -20,7 +20,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// Described once for all plugins.
 pub const NOTIFY: &[Setting] = &[
     Setting::new("notify_url", "an address", "Webhook that is told how every run ended, dry runs left out. If it cannot be told, that is a warning.").secret(),
-    Setting::new("notify_format", "`json`, `slack` or `teams`", "What the webhook is sent: `json` is plugin, ending, summary, link, error and hints; `teams` is for a webhook of Workflows.").default("json"),
+    Setting::one_of("notify_format", &["json", "slack", "teams"], "What the webhook is sent: `json` is plugin, ending, summary, link, error and hints; `teams` is for a webhook of Workflows.").default("json"),
 ];
 
 /// The raw texts of [`NOTIFY`].

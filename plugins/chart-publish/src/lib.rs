@@ -31,6 +31,15 @@ pub const PLUGIN: Plugin = Plugin {
     name: "plugin-chart-publish",
     about: "Packages a Helm chart reproducibly and publishes it with its index in a bucket.",
     settings: &[settings::OWN, BUCKET, ACTION, CI, NOTIFY, COMMON],
+    exit_codes: &[
+        (0, "the chart is published and in the index, now or before"),
+        (1, "refused or failed: this version is there with other content, helm or the bucket refused"),
+        (2, "settings unusable; nothing was touched, and all problems are named at once"),
+        (
+            75,
+            "temporary: the bucket was out of reach, others changed the index all the time, or told to stop; a rerun may help",
+        ),
+    ],
 };
 
 /// The whole run.

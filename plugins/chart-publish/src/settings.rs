@@ -34,12 +34,8 @@ pub const OWN: &[Setting] = &[
         "Address of that folder, written into the index. Without it the index has file names, which helm looks for beside the index.",
     ),
     Setting::new("helm", "a program", "Name or path of helm.").default("helm"),
-    Setting::new(
-        "conflict_timeout",
-        "a time span",
-        "Longest time to go on trying while others change the index.",
-    )
-    .default("5m"),
+    Setting::duration("conflict_timeout", "Longest time to go on trying while others change the index.")
+        .default("5m"),
 ];
 
 /// The raw texts of [`OWN`].

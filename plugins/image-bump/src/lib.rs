@@ -28,6 +28,15 @@ pub const PLUGIN: Plugin = Plugin {
     name: "plugin-image-bump",
     about: "Links new versions in Git: changes the version text in files of a repository and opens or refreshes one pull request.",
     settings: &[settings::OWN, BUCKET_IF_NEEDED, ACTION, CI, NOTIFY, COMMON],
+    exit_codes: &[
+        (0, "the pull request is there and up to date, or the base has these versions already"),
+        (1, "refused or failed: a place for a version was not found, the Git server refused"),
+        (2, "settings unusable; nothing was touched, and all problems are named at once"),
+        (
+            75,
+            "temporary: the Git server was out of reach, the branch moved meanwhile, or told to stop; a rerun may help",
+        ),
+    ],
 };
 
 /// The whole run.

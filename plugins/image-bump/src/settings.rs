@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use shared::bucket::BucketSettings;
-use shared::settings::{Common, Env, Problems, Reader, Secret, Setting, parse};
+use shared::settings::{Common, Env, Problems, Reader, Secret, Setting, Takes, parse};
 use url::Url;
 
 use crate::edit::Wanted;
@@ -36,9 +36,9 @@ pub const OWN: &[Setting] = &[
         "Version branch. It belongs to the plugin: every change begins anew from the base.",
     )
     .default("esteira/bump"),
-    Setting::new(
+    Setting::of(
         "components",
-        "a map of component and version, as JSON",
+        Takes::TextMap("component and version"),
         "Versions to set in `components_file`, such as `@package.versions`. Required unless `values` or `version_file` is set.",
     ),
     Setting::new("components_file", "a path in the repository", "File of make variables, one per component.")
@@ -49,9 +49,9 @@ pub const OWN: &[Setting] = &[
         "Variable of a component: `{COMPONENT}` is its name in upper case, `-` and `.` as `_`.",
     )
     .default("{COMPONENT}_VERSION"),
-    Setting::new(
+    Setting::of(
         "values",
-        "a map of path and text, as JSON",
+        Takes::TextMap("path and text"),
         "Values to set in `values_file`, such as `{\"image.tag\": \"{version}\"}`; `{version}` is replaced. Paths as in Helm: `a.b`, `a[0].b`, `a\\.b`.",
     ),
     Setting::new("values_file", "a path in the repository", "YAML file in which `values` are set.")

@@ -32,6 +32,18 @@ pub const PLUGIN: Plugin = Plugin {
     name: "plugin-package",
     about: "Packs each component folder that has a file VERSION as a reproducible tar.gz into the mirror.",
     settings: &[settings::OWN, BUCKET, ACTION, CI, NOTIFY, COMMON],
+    exit_codes: &[
+        (0, "every component is in the mirror, packed now or before"),
+        (
+            1,
+            "refused or failed: a component cannot be packed, a version is there with other content, the bucket refused",
+        ),
+        (2, "settings unusable; nothing was touched, and all problems are named at once"),
+        (
+            75,
+            "temporary: the bucket was out of reach, another run packs the same component, a source changed meanwhile, or told to stop; a rerun may help",
+        ),
+    ],
 };
 
 /// The whole run.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use shared::bucket::BucketSettings;
 use shared::ci::Start;
-use shared::settings::{Common, Env, Problems, Reader, Setting, parse};
+use shared::settings::{Common, Env, Problems, Reader, Setting, Takes, parse};
 
 use crate::component::is_name;
 
@@ -16,26 +16,26 @@ pub const OWN: &[Setting] = &[
     Setting::new("source", "a folder in the workspace", "Folder with one folder per component; `{kind}` and `{release}` are replaced."),
     Setting::new("source_prefix", "a prefix in the bucket", "The same in the bucket. At least one of `source`, `source_prefix`, `rpo` and the dictionaries is needed."),
     Setting::new("kind", "a path part such as `producao`", "Environment kind whose components are packed: fills `{kind}`."),
-    Setting::new("components", "a list of names", "Components of `source` and `source_prefix` to pack; each must be there.").default("every folder with a file `VERSION`"),
+    Setting::list("components", "names", "Components of `source` and `source_prefix` to pack; each must be there.").default("every folder with a file `VERSION`"),
     Setting::new("dicionario_padrao_path", "a prefix in the bucket", "Folder of the dictionary, one more component, named like its last part; `{kind}` and `{release}` are replaced.").config("DICIONARIO_PADRAO_PATH"),
     Setting::new("dicionario_mi_path", "a prefix in the bucket", "The same of the international dictionary; required with `gera_mi`, unused without.").config("DICIONARIO_MI_PATH"),
-    Setting::new("gera_mi", "`true` or `false`", "Also pack the international dictionary.").default("false").config("GERAMI"),
+    Setting::boolean("gera_mi", "Also pack the international dictionary.").default("false").config("GERAMI"),
     Setting::new("rpo", "a key in the bucket", "An RPO, one more component; usually `@rpo.rpo`."),
     Setting::new("rpo_component", "a name", "Name of the component that the RPO becomes.").default("rpo"),
     Setting::new("rpo_version", "a version", "Version of that component, usually `@rpo.version`; required with `rpo`."),
     Setting::new("mirror", "a prefix in the bucket", "The mirror: archives go to `<mirror>/<component>/<version>/`.").default("engenharia/bundle/smartsre/espelho"),
-    Setting::new("overwrite", "`true` or `false`", "Replace a version that the mirror has with other content; otherwise that is refused.").default("false"),
-    Setting::new("compression", "`0` to `9`", "gzip level: 0 stores, 1 is fastest, 9 is smallest.").default("6"),
-    Setting::new("claim_timeout", "a time span", "Age from which another run's unfinished upload counts as dead.").default("2h"),
-    Setting::new("upddistr", "`false`", "Packing with UPDDISTR is not possible yet; `true` is refused.").default("false").config("UPDDISTR"),
+    Setting::boolean("overwrite", "Replace a version that the mirror has with other content; otherwise that is refused.").default("false"),
+    Setting::of("compression", Takes::Number(0, 9), "gzip level: 0 stores, 1 is fastest, 9 is smallest.").default("6"),
+    Setting::duration("claim_timeout", "Age from which another run's unfinished upload counts as dead.").default("2h"),
+    Setting::one_of("upddistr", &["false"], "Packing with UPDDISTR is not possible yet; `true` is refused.").default("false").config("UPDDISTR"),
     Setting::new("upddistrcond", "unset", "Deciding about UPDDISTR by an expression is not possible yet; one is refused.").config("UPDDISTRCOND"),
-    Setting::new("update_webfiles", "`false`", "Taking the vendor's published web-files is not possible yet; `true` is refused.").default("false").config("UPDATE_WEBFILES"),
-    Setting::new("update_meurh", "`false`", "Taking the vendor's published MeuRH is not possible yet; `true` is refused.").default("false").config("UPDATE_MEURH"),
-    Setting::new("update_treports", "`false`", "Taking a version of SmartReports is not possible yet; `true` or a version is refused.").default("false").config("UPDATE_TREPORTS"),
-    Setting::new("gera_imagem", "`true` or `false`", "Start the image repository's pipeline at the end.").default("false").config("GERA_IMAGEM"),
+    Setting::one_of("update_webfiles", &["false"], "Taking the vendor's published web-files is not possible yet; `true` is refused.").default("false").config("UPDATE_WEBFILES"),
+    Setting::one_of("update_meurh", &["false"], "Taking the vendor's published MeuRH is not possible yet; `true` is refused.").default("false").config("UPDATE_MEURH"),
+    Setting::one_of("update_treports", &["false"], "Taking a version of SmartReports is not possible yet; `true` or a version is refused.").default("false").config("UPDATE_TREPORTS"),
+    Setting::boolean("gera_imagem", "Start the image repository's pipeline at the end.").default("false").config("GERA_IMAGEM"),
     Setting::new("imagem_repo", "a repository `owner/name`, or a job of Jenkins", "Image repository; required with `gera_imagem`, unused without.").config("IMAGEM_REPO"),
     Setting::new("imagem_branch", "a branch", "Its branch; unused without `gera_imagem`.").default("the repository's default branch").config("IMAGEM_BRANCH"),
-    Setting::new("gera_chart", "`true` or `false`", "Start the chart repository's pipeline at the end.").default("false").config("GERA_CHART"),
+    Setting::boolean("gera_chart", "Start the chart repository's pipeline at the end.").default("false").config("GERA_CHART"),
     Setting::new("chart_repo", "a repository `owner/name`, or a job of Jenkins", "Chart repository; required with `gera_chart`, unused without.").config("CHART_REPO"),
     Setting::new("chart_branch", "a branch", "Its branch; unused without `gera_chart`.").default("the repository's default branch").config("CHART_BRANCH"),
     Setting::new("chart_values", "a file", "Its values file, which that pipeline gets as the build parameter `CHART_VALUES`; unused without `gera_chart`.").config("CHART_VALUES"),

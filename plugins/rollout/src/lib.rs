@@ -40,6 +40,16 @@ pub const PLUGIN: Plugin = Plugin {
     name: "plugin-rollout",
     about: "Updates customer environments on Kubernetes by the procedure of a profile.",
     settings: &[settings::OWN, CLUSTER, BUCKET_IF_NEEDED, CI, NOTIFY, COMMON],
+    exit_codes: &[
+        (0, "every selected environment has the version, or nothing was owed (`resume`)"),
+        (1, "all selected environments failed, or it was refused, or a monitor stayed paused"),
+        (2, "settings unusable; nothing was touched, and all problems are named at once"),
+        (3, "some environments failed, the others have the version"),
+        (
+            75,
+            "temporary: the API server was out of reach, all environments were taken by other runs, or told to stop; a rerun goes on",
+        ),
+    ],
 };
 
 /// The outside worlds of a run.

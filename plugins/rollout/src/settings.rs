@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use shared::bucket::BucketSettings;
 use shared::cluster::Access;
-use shared::settings::{Common, Env, Problems, Reader, Secret, Setting, parse};
+use shared::settings::{Common, Env, Problems, Reader, Secret, Setting, Takes, parse};
 use url::Url;
 
 use crate::profile::Profile;
@@ -14,27 +14,27 @@ use crate::selection::Selection;
 
 /// The plugin's own settings, described once.
 pub const OWN: &[Setting] = &[
-    Setting::new("action", "`update`, `resume` or `schedule`", "`resume` restores what a dead run left paused or scaled, and only that. `schedule` creates or changes the cron on the CI server and does nothing else; no other setting is required then.").default("update"),
+    Setting::one_of("action", &["update", "resume", "schedule"], "`resume` restores what a dead run left paused or scaled, and only that. `schedule` creates or changes the cron on the CI server and does nothing else; no other setting is required then.").default("update"),
     Setting::new("profile", "`smarterp-release`, `smarterp-producao` or a path", "The update procedure.").required(),
     Setting::new("version", "a version such as `12.1.2310`", "Version to update to; required for `update`."),
-    Setting::new("namespaces", "a list of texts, or `all`", "Environments with one of these texts in their name (any case); `all` is all environments of the profile's chart."),
-    Setting::new("names", "a list of names", "Environments with exactly these names."),
+    Setting::list("namespaces", "texts, or `all`", "Environments with one of these texts in their name (any case); `all` is all environments of the profile's chart."),
+    Setting::list("names", "names", "Environments with exactly these names."),
     Setting::new("selector", "a label selector", "Environments whose namespace has these labels."),
-    Setting::new("exclude", "a list of texts", "Left out although selected, besides what the profile leaves out."),
-    Setting::new("concurrency", "a number", "Namespaces that are worked on at the same time.").default("2"),
-    Setting::new("max_failures", "a number", "After this many failed namespaces no further one is begun.").default("1"),
-    Setting::new("retry_failed", "`true` or `false`", "Also take up namespaces that an earlier run to the same version failed in.").default("false"),
+    Setting::list("exclude", "texts", "Left out although selected, besides what the profile leaves out."),
+    Setting::number("concurrency", "Namespaces that are worked on at the same time.").default("2"),
+    Setting::number("max_failures", "After this many failed namespaces no further one is begun.").default("1"),
+    Setting::boolean("retry_failed", "Also take up namespaces that an earlier run to the same version failed in.").default("false"),
     Setting::new("chart", "a file, or a key in the bucket", "The chart; `{chart}` and `{version}` are replaced.").default("{chart}-{version}.tgz"),
     Setting::new("values_backup", "a prefix in the bucket", "Where each release's values and deleted objects are saved.").default("rollout"),
-    Setting::new("set", "a map of dotted path and text, as JSON", "Further values for helm, as `--set-string` has them.").secret(),
-    Setting::new("backup", "`true` or `false`", "Run the backup Job before anything is deleted.").default("false"),
-    Setting::new("backup_timeout", "a time span", "Longest time a backup may take.").default("2h"),
+    Setting::of("set", Takes::Map("dotted path and text"), "Further values for helm, as `--set-string` has them.").secret(),
+    Setting::boolean("backup", "Run the backup Job before anything is deleted.").default("false"),
+    Setting::duration("backup_timeout", "Longest time a backup may take.").default("2h"),
     Setting::new("helm", "a program", "The helm program, version 3 or 4.").default("helm"),
-    Setting::new("helm_timeout", "a time span", "Longest time helm may take; update hooks run for long.").default("4h"),
-    Setting::new("wait_timeout", "a time span", "Longest time an environment's own updater may take.").default("4h"),
+    Setting::duration("helm_timeout", "Longest time helm may take; update hooks run for long.").default("4h"),
+    Setting::duration("wait_timeout", "Longest time an environment's own updater may take.").default("4h"),
     Setting::new("uptimerobot_key", "a key", "API key of UptimeRobot; required when the profile has monitors, unless `monitors` is `none`.").secret(),
     Setting::new("uptimerobot_url", "an address", "API of UptimeRobot.").default("https://api.uptimerobot.com"),
-    Setting::new("monitors", "`required`, `optional` or `none`", "`required`: each of the profile's monitors is found exactly once, or the namespace is left alone; `optional`: those found are paused; `none`: no monitor is touched.").default("required"),
+    Setting::one_of("monitors", &["required", "optional", "none"], "`required`: each of the profile's monitors is found exactly once, or the namespace is left alone; `optional`: those found are paused; `none`: no monitor is touched.").default("required"),
 ];
 
 /// The raw texts of [`OWN`].

@@ -30,6 +30,18 @@ pub const PLUGIN: Plugin = Plugin {
     name: "plugin-rpo",
     about: "Assembles a Protheus RPO: applies patches onto the last good RPO and publishes the result with its manifest.",
     settings: &[settings::OWN, BUCKET, ACTION, CI, NOTIFY, COMMON],
+    exit_codes: &[
+        (0, "published, or the result of the same patches is there already"),
+        (
+            1,
+            "refused or failed: a patch did not apply, the AppServer or the bucket refused; `latest.json` still names the last good RPO",
+        ),
+        (2, "settings unusable; nothing was touched, and all problems are named at once"),
+        (
+            75,
+            "temporary: the bucket was out of reach, another run assembles the same RPO, or told to stop; a rerun goes on",
+        ),
+    ],
 };
 
 /// The whole run.

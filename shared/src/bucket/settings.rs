@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::net::Net;
-use crate::settings::{Env, Reader, Secret, Setting, parse};
+use crate::settings::{Env, Reader, Secret, Setting, Takes, parse};
 
 /// Described once for all plugins that cannot work without a bucket.
 pub const BUCKET: &[Setting] =
@@ -34,9 +34,9 @@ const ACCESS_KEY: Setting =
 const SECRET_KEY: Setting = Setting::new("secret_key", "a key", "S3 secret key.").secret();
 const SESSION_TOKEN: Setting =
     Setting::new("session_token", "a token", "S3 session token, for temporary credentials.").secret();
-const GCS_KEY: Setting = Setting::new(
+const GCS_KEY: Setting = Setting::of(
     "gcs_key",
-    "a path, or the file's content (JSON, also as base64)",
+    Takes::Document("a path, or the file's content (JSON, also as base64)"),
     "Key of a Google service account, for `gs://`. Without one: the machine's own identity, or, where `endpoint` is \
      `http://`, none.",
 )

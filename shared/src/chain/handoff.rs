@@ -22,6 +22,10 @@ struct Handed {
 
 /// The snapshot with the outputs that settings ask for and the workspace does not have.
 pub(crate) async fn take(mut env: Env, common: &Common) -> Result<Env, Error> {
+    // What the workspace has comes first, and nobody knows what it has.
+    if env.unreadable_outputs().is_some() {
+        return Ok(env);
+    }
     let wanted = env.lacking_outputs();
     let Some((bucket, prefix)) = place(&env, common).filter(|_| !wanted.is_empty()) else { return Ok(env) };
     let bucket = bucket?;

@@ -12,19 +12,19 @@ use access::{guess, kind, own, own_url, read_access};
 
 use super::expression;
 use super::target::{Target, target};
-use crate::settings::{Env, Reader, Setting, parse};
+use crate::settings::{Env, Reader, Setting, Takes, parse};
 
 /// Described once for all plugins.
 pub const CI: &[Setting] = &[
-    Setting::new("ci_server", "`drone`, `woodpecker` or `jenkins`", "CI server on which pipelines are started, or which has the schedule.").default("the server that runs this step"),
+    Setting::one_of("ci_server", &["drone", "woodpecker", "jenkins"], "CI server on which pipelines are started, or which has the schedule.").default("the server that runs this step"),
     Setting::new("ci_url", "an address", "Its address.").default("the address that the server gives to its steps"),
     Setting::new("ci_token", "a token", "Token of somebody who may write there; for Jenkins an API token or a password.").secret(),
     Setting::new("ci_user", "a user name", "Whose token it is; required for Jenkins, not used by the others."),
-    Setting::new("trigger", "a list of pipelines", "Started when the run has ended well and its outputs are written: `owner/name@branch`, for Jenkins `folder/job` (`@branch` is a job of a multibranch project). At least once: a rerun after a crash may start one again."),
-    Setting::new("trigger_parameters", "a map, as JSON", "Build parameters of those pipelines; a value may be `@step.key`, also of this step. No secrets: every server shows them."),
-    Setting::new("trigger_wait", "`true` or `false`", "Wait for their results, and fail if one fails. Not with a single agent: it would wait for a build that cannot begin.").default("false"),
-    Setting::new("trigger_timeout", "a time span", "Longest time to wait.").default("1h"),
-    Setting::new("trigger_when", "`always` or `changed`", "`changed`: not when there was nothing to do. A run that dies between its work and the start is then not made up for by the next.").default("always"),
+    Setting::list("trigger", "pipelines", "Started when the run has ended well and its outputs are written: `owner/name@branch`, for Jenkins `folder/job` (`@branch` is a job of a multibranch project). At least once: a rerun after a crash may start one again."),
+    Setting::of("trigger_parameters", Takes::Map("names and texts"), "Build parameters of those pipelines; a value may be `@step.key`, also of this step. No secrets: every server shows them.").own_outputs_too(),
+    Setting::boolean("trigger_wait", "Wait for their results, and fail if one fails. Not with a single agent: it would wait for a build that cannot begin.").default("false"),
+    Setting::duration("trigger_timeout", "Longest time to wait.").default("1h"),
+    Setting::one_of("trigger_when", &["always", "changed"], "`changed`: not when there was nothing to do. A run that dies between its work and the start is then not made up for by the next.").default("always"),
     Setting::new("schedule", "a cron expression", "For `action: schedule`. Drone: six fields, the first is the second. Woodpecker and Jenkins: five."),
     Setting::new("schedule_name", "lower-case letters, digits and `-`", "Name of the schedule on the server.").default("the plugin's name"),
     Setting::new("schedule_repository", "a repository `owner/name`", "Repository whose pipeline is scheduled.").default("the repository of this step"),
@@ -33,9 +33,9 @@ pub const CI: &[Setting] = &[
 ];
 
 /// What a run is to do, for plugins that have no other actions.
-pub const ACTION: &[Setting] = &[Setting::new(
+pub const ACTION: &[Setting] = &[Setting::one_of(
     "action",
-    "`run` or `schedule`",
+    &["run", "schedule"],
     "`schedule` creates or changes the cron on the CI server and does nothing else; no other setting is required then.",
 )
 .default("run")];

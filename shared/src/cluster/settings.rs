@@ -4,16 +4,20 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::settings::{Env, Reader, Secret, Setting, parse};
+use crate::settings::{Env, Reader, Secret, Setting, Takes, parse};
 
 /// Described once for all plugins.
 pub const CLUSTER: &[Setting] = &[
-    Setting::new("kubeconfig", "a path, or the file's content", "Access to the cluster.")
+    Setting::of("kubeconfig", Takes::Document("a path, or the file's content"), "Access to the cluster.")
         .default("the pod's service account")
         .secret_document(),
     Setting::new("server", "an address", "API server, instead of `kubeconfig`; with `token`."),
     Setting::new("token", "a token", "Bearer token for `server`.").secret(),
-    Setting::new("ca", "PEM", "Certificate of the authority that signed `server`'s certificate."),
+    Setting::of(
+        "ca",
+        Takes::Document("PEM"),
+        "Certificate of the authority that signed `server`'s certificate.",
+    ),
 ];
 
 /// The raw texts of [`CLUSTER`].
@@ -46,7 +50,7 @@ impl Access {
         let raw: RawCluster = read.raw();
         let token = read.optional("token", raw.token, parse::secret);
         let server = read.optional("server", raw.server, parse::url);
-        let authority = read.optional("ca", raw.ca, parse::text);
+        let authority = read.optional("ca", raw.ca, parse::document);
         match (raw.kubeconfig, server) {
             (Some(_), Some(_)) => {
                 read.problem("server", "is set together with `kubeconfig`; which one is meant?");
@@ -60,7 +64,7 @@ impl Access {
                 };
                 Self::Kubeconfig {
                     path: None,
-                    content: kubeconfig(server.as_str(), &token, authority.as_deref()),
+                    content: kubeconfig(server.as_str(), &token, authority.as_ref()),
                 }
             }
             (None, None) => Self::InCluster,
@@ -68,19 +72,22 @@ impl Access {
     }
 
     fn from_text(text: &str, env: &Env) -> Self {
-        let text = text.trim();
-        let is_content = text.contains('\n') || text.starts_with('{');
-        let path = (!is_content).then(|| env.workspace().join(text));
-        Self::Kubeconfig { path, content: Secret::new(if is_content { text } else { "" }) }
+        match parse::document(text) {
+            Ok(content) => Self::Kubeconfig { path: None, content },
+            Err(_) => {
+                Self::Kubeconfig { path: Some(env.workspace().join(text.trim())), content: Secret::new("") }
+            }
+        }
     }
 }
 
 /// A kubeconfig as JSON, which is YAML too: helm reads the same access that we use.
-fn kubeconfig(server: &str, token: &Secret, authority: Option<&str>) -> Secret {
+fn kubeconfig(server: &str, token: &Secret, authority: Option<&Secret>) -> Secret {
     use base64::Engine as _;
     let mut cluster = serde_json::json!({ "server": server.trim_end_matches('/') });
     if let Some(pem) = authority {
-        cluster["certificate-authority-data"] = base64::engine::general_purpose::STANDARD.encode(pem).into();
+        cluster["certificate-authority-data"] =
+            base64::engine::general_purpose::STANDARD.encode(pem.expose()).into();
     }
     let config = serde_json::json!({
         "apiVersion": "v1",

@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn a_failure_is_one_event_with_its_causes_and_hints() {
         let cause = std::io::Error::other("helm failed:\nerror: no chart\n    at line 3\n");
-        let plugin = Plugin { name: "plugin-rpo", about: "", settings: &[] };
+        let plugin = Plugin { name: "plugin-rpo", about: "", settings: &[], exit_codes: &[] };
         let failed = Err(Failure::from(Outer(cause)));
         assert_eq!(
             failure_text(&Record::of(&plugin, &Env::of(&[]), &failed, Instant::now())),

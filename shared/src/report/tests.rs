@@ -11,7 +11,7 @@ use crate::redact::Redactor;
 use crate::settings::{Env, Setting};
 
 const SETTINGS: &[Setting] = &[Setting::new("token", "", "").secret()];
-const PLUGIN: Plugin = Plugin { name: "plugin-rollout", about: "", settings: &[SETTINGS] };
+const PLUGIN: Plugin = Plugin { name: "plugin-rollout", about: "", settings: &[SETTINGS], exit_codes: &[] };
 const SECRET: &str = "t0p|secret<>&";
 
 fn worked() -> Report {

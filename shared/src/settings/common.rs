@@ -5,20 +5,18 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Env, Reader, Setting, parse};
+use super::{Env, Reader, Setting, alternatives, parse};
 use crate::ci::CiSettings;
 use crate::net::{CA_FILE, Net};
 use crate::notify::NotifySettings;
 
 /// Described once for all plugins.
 pub const COMMON: &[Setting] = &[
-    Setting::new("dry_run", "`true` or `false`", "Stop after the plan and print it; nothing is changed.")
-        .default("false"),
-    Setting::new("log_level", "`error`, `warn`, `info`, `debug` or `trace`", "How much the log says.")
-        .default("info"),
-    Setting::new(
+    Setting::boolean("dry_run", "Stop after the plan and print it; nothing is changed.").default("false"),
+    Setting::one_of("log_level", LEVELS, "How much the log says.").default("info"),
+    Setting::one_of(
         "log_format",
-        "`text` or `json`",
+        &["text", "json"],
         "Form of the log lines. In `json` the report is one event, as JSON text in its field `report`.",
     )
     .default("text"),
@@ -50,6 +48,8 @@ pub const COMMON: &[Setting] = &[
     ),
     CA_FILE,
 ];
+
+const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
 
 /// The raw texts of [`COMMON`].
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -136,11 +136,7 @@ fn https(value: &str) -> parse::Parsed<Url> {
 
 fn log_level(value: &str) -> parse::Parsed<String> {
     let level = value.trim().to_lowercase();
-    if ["error", "warn", "info", "debug", "trace"].contains(&level.as_str()) {
-        Ok(level)
-    } else {
-        Err("`error`, `warn`, `info`, `debug` or `trace`".to_owned())
-    }
+    if LEVELS.contains(&level.as_str()) { Ok(level) } else { Err(alternatives(LEVELS)) }
 }
 
 fn log_format(value: &str) -> parse::Parsed<LogFormat> {

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::parse::map;
-use super::reader::reference;
+use super::{config_file, reference};
 use crate::redact::Redactor;
 
 /// Variables that a child process may see besides what a plugin hands it: no secret is among them.
@@ -34,10 +33,15 @@ const INHERITED: [&str; 15] = [
 pub struct Env {
     variables: BTreeMap<String, String>,
     workspace: PathBuf,
-    config_file: Option<Readable<String>>,
+    config_file: Option<Readable<ConfigText>>,
+    /// Why the folder of outputs cannot be read, when it is there.
+    unreadable_outputs: Option<String>,
     outputs: BTreeMap<String, Readable<Map<String, Value>>>,
     redactor: Redactor,
 }
+
+/// The text of `.config`, and its encoding when that is not UTF-8.
+pub(super) type ConfigText = (String, Option<&'static str>);
 
 /// What a file says, or why it cannot be read. An error here is a problem only for a run that needs the file.
 pub(crate) type Readable<T> = Result<T, String>;
@@ -57,8 +61,12 @@ impl Env {
     #[must_use]
     pub fn in_workspace(variables: BTreeMap<String, String>, workspace: PathBuf) -> Self {
         let config_file = read_config(&workspace.join(".config"));
-        let outputs = read_outputs(&workspace.join(".esteira"));
-        Self { variables, workspace, config_file, outputs, redactor: Redactor::default() }
+        let (outputs, unreadable_outputs) = match read_outputs(&workspace.join(".esteira")) {
+            Ok(outputs) => (outputs, None),
+            Err(reason) => (BTreeMap::new(), Some(reason)),
+        };
+        let redactor = Redactor::default();
+        Self { variables, workspace, config_file, unreadable_outputs, outputs, redactor }
     }
 
     /// A snapshot from given variables alone; for tests of settings.
@@ -72,7 +80,7 @@ impl Env {
     /// The same snapshot with a `.config` file of this text; for tests of settings.
     #[must_use]
     pub fn with_config_file(mut self, text: &str) -> Self {
-        self.config_file = Some(Ok(text.to_owned()));
+        self.config_file = Some(Ok((text.to_owned(), None)));
         self
     }
 
@@ -145,7 +153,7 @@ impl Env {
             if value.trim().is_empty() {
                 continue;
             }
-            let plain = rest.to_lowercase().replace(['-', '.'], "_");
+            let plain = plain_name(rest);
             // The exact spelling wins over the hyphen form of the same name.
             if !rest.contains(['-', '.']) || !found.contains_key(&plain) {
                 found.insert(plain, value.clone());
@@ -154,7 +162,22 @@ impl Env {
         found
     }
 
-    pub(super) fn config_text(&self) -> Option<&Readable<String>> {
+    /// Settings that stand in the environment under several spellings with different values, each with its spellings. Drone writes `dry-run` as
+    /// `PLUGIN_DRY-RUN`, Woodpecker as `PLUGIN_DRY_RUN`.
+    pub(super) fn contradictions(&self) -> BTreeMap<String, Vec<String>> {
+        let mut spellings: BTreeMap<String, Vec<(&str, &str)>> = BTreeMap::new();
+        for (name, value) in &self.variables {
+            let Some(rest) = name.strip_prefix("PLUGIN_").filter(|_| !value.trim().is_empty()) else {
+                continue;
+            };
+            spellings.entry(plain_name(rest)).or_default().push((name, value));
+        }
+        spellings.retain(|_, all| all.iter().any(|(_, value)| *value != all[0].1));
+        let names = |all: Vec<(&str, &str)>| all.into_iter().map(|(name, _)| name.to_owned()).collect();
+        spellings.into_iter().map(|(name, all)| (name, names(all))).collect()
+    }
+
+    pub(super) fn config_text(&self) -> Option<&Readable<ConfigText>> {
         self.config_file.as_ref()
     }
 
@@ -163,13 +186,15 @@ impl Env {
         &self.outputs
     }
 
+    /// Why the folder of earlier steps' outputs cannot be read, when it is there.
+    pub(crate) fn unreadable_outputs(&self) -> Option<&str> {
+        self.unreadable_outputs.as_deref()
+    }
+
     /// The steps whose outputs settings ask for and nobody has brought yet.
     pub(crate) fn lacking_outputs(&self) -> BTreeSet<String> {
         let values = self.plugin_variables();
-        // Build parameters are a map, and each of its values may be a reference.
-        let parameters = values.get("trigger_parameters").and_then(|value| map(value).ok());
-        let inner = parameters.iter().flat_map(|map| map.values());
-        let steps = values.values().chain(inner).filter_map(|value| Some(reference(value)?.0.to_owned()));
+        let steps = values.values().flat_map(|value| reference::steps(value));
         steps.filter(|step| !self.outputs.contains_key(step)).collect()
     }
 
@@ -179,30 +204,43 @@ impl Env {
     }
 }
 
-fn read_config(path: &Path) -> Option<Readable<String>> {
-    match std::fs::read(path) {
-        Ok(bytes) => Some(Ok(String::from_utf8_lossy(&bytes).into_owned())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => Some(Err(error.to_string())),
+fn plain_name(name: &str) -> String {
+    name.to_lowercase().replace(['-', '.'], "_")
+}
+
+fn read_config(path: &Path) -> Option<Readable<ConfigText>> {
+    let read = || -> Result<ConfigText, String> {
+        let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+        if size > config_file::LARGEST {
+            return Err(format!("it has {size} bytes; is this the right file?"));
+        }
+        Ok(config_file::decode(&std::fs::read(path).map_err(|error| error.to_string())?))
+    };
+    match path.try_exists() {
+        Ok(false) => None,
+        _ => Some(read()),
     }
 }
 
-fn read_outputs(folder: &Path) -> BTreeMap<String, Readable<Map<String, Value>>> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return BTreeMap::new() };
-    entries
-        .flatten()
-        .filter_map(|entry| {
-            let path = entry.path();
-            let step = path.file_name()?.to_str()?.strip_suffix(".json")?.to_owned();
-            let unreadable =
-                |error: String| format!("`.esteira/{step}.json` is there, but cannot be read: {error}");
-            let outputs =
-                std::fs::read(&path).map_err(|error| unreadable(error.to_string())).and_then(|text| {
-                    serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string()))
-                });
-            Some((step, outputs))
-        })
-        .collect()
+fn read_outputs(folder: &Path) -> Readable<BTreeMap<String, Readable<Map<String, Value>>>> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(error) => return Err(error.to_string()),
+    };
+    let mut outputs = BTreeMap::new();
+    for entry in entries {
+        let path = entry.map_err(|error| error.to_string())?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        let Some(step) = name.and_then(|name| name.strip_suffix(".json")) else { continue };
+        let unreadable =
+            |error: String| format!("`.esteira/{step}.json` is there, but cannot be read: {error}");
+        let read = std::fs::read(&path)
+            .map_err(|error| unreadable(error.to_string()))
+            .and_then(|text| serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string())));
+        outputs.insert(step.to_owned(), read);
+    }
+    Ok(outputs)
 }
 
 #[cfg(test)]
@@ -213,6 +251,19 @@ mod tests {
     fn reads_hyphen_names_and_drops_empty_values() {
         let env = Env::of(&[("PLUGIN_DRY-RUN", "true"), ("PLUGIN_RELEASE", ""), ("OTHER", "x")]);
         assert_eq!(env.plugin_variables(), BTreeMap::from([("dry_run".to_owned(), "true".to_owned())]));
+    }
+
+    #[test]
+    fn one_name_in_two_spellings_with_two_values_is_a_contradiction() {
+        let two = Env::of(&[
+            ("PLUGIN_DRY-RUN", "true"),
+            ("PLUGIN_DRY_RUN", "false"),
+            ("PLUGIN_A.B", "1"),
+            ("PLUGIN_A_B", "1"),
+        ]);
+        let names = vec!["PLUGIN_DRY-RUN".to_owned(), "PLUGIN_DRY_RUN".to_owned()];
+        assert_eq!(two.contradictions(), BTreeMap::from([("dry_run".to_owned(), names)]));
+        assert!(Env::of(&[("PLUGIN_DRY-RUN", "true"), ("PLUGIN_DRY_RUN", "")]).contradictions().is_empty());
     }
 
     #[test]

@@ -7,7 +7,9 @@ use std::time::Duration;
 use serde_json::Value;
 use url::Url;
 
-use super::Secret;
+use super::{Secret, document};
+
+mod span;
 
 /// A value, or what would have been accepted.
 pub type Parsed<T> = Result<T, String>;
@@ -26,6 +28,16 @@ pub fn text(value: &str) -> Parsed<String> {
 /// Never.
 pub fn secret(value: &str) -> Parsed<Secret> {
     Ok(Secret::new(value.trim()))
+}
+
+/// The content of a file, such as a certificate: as it is, with `\n` for line breaks, or in base64.
+///
+/// # Errors
+/// When it is a path or a token, and not the content of a file.
+pub fn document(value: &str) -> Parsed<Secret> {
+    document::text_of(value).map(Secret::new).ok_or_else(|| {
+        "the content of a file: with its line breaks, with `\\n` for each, or in base64".to_owned()
+    })
 }
 
 /// A statement: `true` or `false`, and what YAML and shells call so.
@@ -62,7 +74,7 @@ pub fn count(value: &str) -> Parsed<usize> {
 /// The longest time span that a setting may hold; more is a slip of the pen.
 const LONGEST_DURATION: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// A time span: a number and a unit; a bare number is seconds. Drone writes a million as `1e+06`.
+/// A time span: numbers and units, as Go (`1.5h`, `5m30s`) and humantime (`2days`) write them; a bare number is seconds. Drone writes a million as `1e+06`.
 ///
 /// # Errors
 /// When it is not, or is longer than a year.
@@ -70,7 +82,7 @@ pub fn duration(value: &str) -> Parsed<Duration> {
     let value = value.trim();
     let span = match value.parse() {
         Ok(seconds) => Duration::try_from_secs_f64(seconds).ok(),
-        Err(_) => humantime::parse_duration(value).ok(),
+        Err(_) => humantime::parse_duration(value).ok().or_else(|| span::of_go(value)),
     };
     match span {
         Some(span) if span > LONGEST_DURATION => Err("at most 365 days".to_owned()),
@@ -97,34 +109,62 @@ pub fn url(value: &str) -> Parsed<Url> {
     Ok(url)
 }
 
-/// A list: JSON, or items separated by commas or line breaks; empty items are dropped.
+/// A list: JSON, or items separated by commas or line breaks; empty items and `null` are dropped. Only JSON can have items with commas.
 ///
 /// # Errors
 /// When it looks like JSON but is no list of texts.
 pub fn list(value: &str) -> Parsed<Vec<String>> {
     let value = value.trim();
-    if value.starts_with('[') {
+    let items: Vec<String> = if value.starts_with('[') {
         let items: Vec<Value> = serde_json::from_str(value)
             .map_err(|_| "a list: `a,b` or JSON such as `[\"a\", \"b\"]`".to_owned())?;
-        let texts: Option<Vec<String>> = items.iter().map(plain_text).collect();
-        let mut texts = texts.ok_or_else(|| "a list of texts".to_owned())?;
-        texts.retain(|text| !text.trim().is_empty());
-        return Ok(texts);
-    }
-    Ok(value.split([',', '\n']).map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect())
+        let texts = items.iter().filter(|item| !item.is_null()).map(|item| {
+            plain_text(item).ok_or_else(|| "a list of texts, without lists and maps inside of it".to_owned())
+        });
+        texts.collect::<Parsed<_>>()?
+    } else {
+        value.split([',', '\n']).map(str::to_owned).collect()
+    };
+    let trimmed = items.iter().map(|item| item.trim().to_owned());
+    Ok(trimmed.filter(|item| !item.is_empty()).collect())
 }
 
-/// A map of texts, as JSON.
+/// A map of texts, as JSON; numbers and `true` are taken for their texts.
 ///
 /// # Errors
-/// When it is not.
+/// When it is not, or has a key that YAML has made of something else.
 pub fn map(value: &str) -> Parsed<BTreeMap<String, String>> {
-    let expected = || "a map of texts, as JSON such as `{\"name\": \"value\"}`".to_owned();
+    entries(value, |value| plain_text(value).ok_or("a text, a number, `true` or `false`"))
+}
+
+/// A map of texts, as JSON; nothing else is taken for a text, because a number has lost its form before it comes here (`1.10` arrives as 1.1).
+///
+/// # Errors
+/// When it is not, or has a key that YAML has made of something else.
+pub fn text_map(value: &str) -> Parsed<BTreeMap<String, String>> {
+    entries(value, |value| {
+        value.as_str().map(str::to_owned).ok_or("a text (a number in quotes, else `1.10` becomes 1.1)")
+    })
+}
+
+fn entries(
+    value: &str,
+    text: impl Fn(&Value) -> Result<String, &'static str>,
+) -> Parsed<BTreeMap<String, String>> {
+    let expected = || "a map of texts, as JSON such as `{\"name\": \"1.10\"}`".to_owned();
     let entries: BTreeMap<String, Value> = serde_json::from_str(value.trim()).map_err(|_| expected())?;
-    entries
-        .into_iter()
-        .map(|(name, value)| plain_text(&value).map(|text| (name, text)).ok_or_else(expected))
-        .collect()
+    let entry = |(name, value): (String, Value)| match name.as_str() {
+        "true" | "false" => Err(format!(
+            "{} with another key than `{name}`, which is what YAML makes of {}; a key in quotes stays as it is",
+            expected(),
+            if name == "true" { "`y`, `yes` and `on`" } else { "`n`, `no` and `off`" }
+        )),
+        _ => match text(&value) {
+            Ok(text) => Ok((name, text)),
+            Err(wanted) => Err(format!("{}, and there {wanted} for `{name}`", expected())),
+        },
+    };
+    entries.into_iter().map(entry).collect()
 }
 
 /// A path inside the bucket or repository: no leading `/`, no `..`, no empty part; a final `/` is taken off.
@@ -156,6 +196,9 @@ pub fn version(value: &str) -> Parsed<String> {
         && edge(version.chars().last());
     if fits {
         Ok(version.to_owned())
+    } else if version.contains("e+") && version.parse::<f64>().is_ok() {
+        Err("a version in quotes: without them it is a number, which CI servers write in their own way"
+            .to_owned())
     } else {
         Err("a version such as `12.1.2310`: at most 63 letters, digits, `.`, `-` or `_` (no `+`)".to_owned())
     }
@@ -164,51 +207,17 @@ pub fn version(value: &str) -> Parsed<String> {
 fn plain_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
-        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        // Both CI servers write 1.0 as `1`, and JSON may hold a million as `1e+06`.
+        Value::Number(number) => {
+            match number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0) {
+                Some(whole) if whole.abs() < 1e15 => Some(format!("{whole:.0}")),
+                _ => Some(value.to_string()),
+            }
+        }
+        Value::Bool(_) => Some(value.to_string()),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_what_the_ci_encoders_write() {
-        assert_eq!(count("1e+06"), Ok(1_000_000));
-        assert_eq!(list("next"), Ok(vec!["next".to_owned()]));
-        assert_eq!(list("a,b\nc,"), Ok(vec!["a".to_owned(), "b".to_owned(), "c".to_owned()]));
-        assert_eq!(list("[\"a\", \"\", \" \"]"), Ok(vec!["a".to_owned()]));
-        assert_eq!(list("[\"a,b\", 3]"), Ok(vec!["a,b".to_owned(), "3".to_owned()]));
-        assert_eq!(
-            map("{\"a\":\"b\",\"n\":2}"),
-            Ok([("a", "b"), ("n", "2")].map(|(k, v)| (k.to_owned(), v.to_owned())).into())
-        );
-        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("1e+06"), Ok(Duration::from_secs(1_000_000)));
-        assert_eq!(duration("365d"), Ok(LONGEST_DURATION));
-        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
-        assert_eq!(boolean("YES"), Ok(true));
-    }
-
-    #[test]
-    fn refuses_what_is_something_else() {
-        assert!(boolean("maybe").is_err());
-        assert!(count("0").is_err());
-        assert!(count("2.5").is_err());
-        for span in ["5 bananas", "366d", "1e+20", "-1", "inf", "NaN", "99999999999999999999y"] {
-            assert!(duration(span).is_err(), "{span}");
-        }
-        assert!(list("[{\"a\":1}]").is_err());
-        assert!(map("a=b").is_err());
-        for address in ["ftp://x", "https://me:pw@host/", "host", "https://host/?token=x"] {
-            assert!(url(address).is_err(), "{address}");
-        }
-        for path in ["/a", "a//b", "../a", ""] {
-            assert!(inner_path(path).is_err(), "{path}");
-        }
-        for text in ["1.0+build", "-1", "", "1.0.", &"1".repeat(64)] {
-            assert!(version(text).is_err(), "{text}");
-        }
-    }
-}
+mod tests;

@@ -1,18 +1,20 @@
-//! The description of a setting: the single source of `--help`, the README tables and the check for unknown names.
+//! The description of a setting: the single source of `--help`, all generated documents and the check for unknown names.
 
 use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::SIBLING_NAMES;
+use super::document::is_document;
+use super::takes::untyped;
+use super::{SIBLING_NAMES, Takes};
 
 /// One setting, described once. Its `name` is the YAML key, the field of the raw struct, and, as `PLUGIN_<NAME>`, the variable.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
     /// snake_case name.
     pub name: &'static str,
-    /// What a value looks like, in words, for tables and errors.
-    pub takes: &'static str,
+    /// Its type, which also says in words what a value looks like.
+    pub takes: Takes,
     /// The default as shown to people; empty when there is none.
     pub default: &'static str,
     /// Whether a run is impossible without it.
@@ -21,6 +23,8 @@ pub struct Setting {
     pub is_secret: bool,
     /// Whether its value must never be shown when it is a document; otherwise it is a path.
     pub is_secret_document: bool,
+    /// Whether `@step.key` inside of its lists and maps may name outputs of this very step, so that whoever uses the value replaces them.
+    pub takes_own_outputs: bool,
     /// The key in the user's `.config` file that supplies a default; empty when there is none.
     pub config_key: &'static str,
     /// What it means, one sentence.
@@ -28,9 +32,15 @@ pub struct Setting {
 }
 
 impl Setting {
-    /// An optional setting without default.
+    /// An optional text without default; `takes` says in words what it looks like. The other types have functions of their own.
     #[must_use]
     pub const fn new(name: &'static str, takes: &'static str, help: &'static str) -> Self {
+        Self::of(name, Takes::Text(takes), help)
+    }
+
+    /// An optional setting of any type, without default.
+    #[must_use]
+    pub const fn of(name: &'static str, takes: Takes, help: &'static str) -> Self {
         Self {
             name,
             takes,
@@ -38,6 +48,7 @@ impl Setting {
             is_required: false,
             is_secret: false,
             is_secret_document: false,
+            takes_own_outputs: false,
             config_key: "",
             help,
         }
@@ -68,6 +79,13 @@ impl Setting {
     #[must_use]
     pub const fn secret_document(mut self) -> Self {
         self.is_secret_document = true;
+        self
+    }
+
+    /// `@step.key` inside of its lists and maps stays as it is, because it may name outputs that this step has only at its end.
+    #[must_use]
+    pub const fn own_outputs_too(mut self) -> Self {
+        self.takes_own_outputs = true;
         self
     }
 
@@ -109,15 +127,8 @@ impl Setting {
 }
 
 /// Whether a default is words about a value, and not the value itself.
-fn is_words(default: &str) -> bool {
+pub(crate) fn is_words(default: &str) -> bool {
     default.contains('`') || ["the ", "every "].iter().any(|article| default.starts_with(article))
-}
-
-/// Whether a value is the content of a file (a key in PEM, a kubeconfig, a service account), and not a path or a token.
-pub(crate) fn is_document(value: &str) -> bool {
-    let value = value.trim();
-    // A document in base64 has neither; no path of a person's is so long.
-    value.contains('\n') || value.starts_with('{') || value.len() > 512
 }
 
 /// Where a plugin's raw struct, its description and the list of all names disagree, in words. A test of each plugin expects nothing.
@@ -134,6 +145,7 @@ pub fn disagreements<R: Serialize + Default>(own: &[Setting]) -> Vec<String> {
         lacking(&described, &fields, "is described but is no field of the raw struct"),
         lacking(&fields, &described, "is a field of the raw struct but is not described"),
         lacking(&described, SIBLING_NAMES, "is not listed in shared/src/settings/siblings.rs"),
+        own.iter().filter_map(untyped).collect(),
     ]
     .concat()
 }
@@ -148,7 +160,7 @@ pub fn groups_help(groups: &[&[Setting]]) -> String {
             "" => String::new(),
             key => format!("; in .config: {key}"),
         };
-        let _ = writeln!(text, "  {} ({}{config})", setting.variable(), setting.takes);
+        let _ = writeln!(text, "  {} ({}{config})", setting.variable(), setting.takes.words());
         let _ = writeln!(text, "      {}{}", setting.help, setting.default_in_help());
     }
     text.push_str("\n`@step.key` as a value takes an output of an earlier step, such as `@rpo.release`.\n");
@@ -172,7 +184,7 @@ pub fn groups_markdown(groups: &[&[Setting]]) -> String {
             text,
             "| `{}` | {}{secret} | {} | {}{config} |",
             setting.name,
-            setting.takes.replace('|', "\\|"),
+            setting.takes.words().replace('|', "\\|"),
             setting.default_in_markdown(),
             setting.help.replace('|', "\\|"),
         );
@@ -187,7 +199,8 @@ mod tests {
     const SETTINGS: &[Setting] = &[
         Setting::new("release", "a release", "Release.").required().config("RELEASE"),
         Setting::new("bucket", "an address", "Bucket.").required(),
-        Setting::new("timeout", "a time span", "Time.").default("5m"),
+        Setting::duration("timeout", "Time.").default("5m"),
+        Setting::boolean("gera_mi", "International."),
         Setting::new("version", "a version", "Version.").default("the content of `version_file`"),
         Setting::new("title", "a text", "Title.").default("`Update to {version}` or `Update {changes}`"),
     ];
@@ -200,6 +213,7 @@ mod tests {
             "  PLUGIN_BUCKET (an address)\n      Bucket. [required]\n",
             "Time. [default: 5m]\n",
             "Version. [default: the content of `version_file`]\n",
+            "  PLUGIN_GERA_MI (`true` or `false`)\n",
             "`@step.key` as a value takes an output",
             "`KEY=VALUE` lines of the file `.config`",
         ] {

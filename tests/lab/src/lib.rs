@@ -20,6 +20,7 @@ pub mod gcs;
 pub mod gitea;
 pub mod http;
 pub mod hunt;
+pub mod json_schema;
 pub mod line;
 pub mod measure;
 pub mod meddler;

@@ -89,8 +89,12 @@ fn a_version_that_is_needed_must_be_there() {
 
 #[test]
 fn a_number_is_no_version() {
-    for values in ["{\"a\": 1.10}", "a=b", "[1]"] {
-        assert!(problems(&[("PLUGIN_COMPONENTS", values)])[0].contains("versions in quotes"), "{values}");
+    for (values, said) in [
+        ("{\"a\": 1.10}", "else `1.10` becomes 1.1"),
+        ("a=b", "expected a map of texts"),
+        ("[1]", "expected a map of texts"),
+    ] {
+        assert!(problems(&[("PLUGIN_COMPONENTS", values)])[0].contains(said), "{values}");
     }
 }
 

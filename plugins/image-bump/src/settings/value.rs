@@ -55,15 +55,9 @@ pub(super) fn variable(value: &str) -> parse::Parsed<String> {
     }
 }
 
-/// Only texts: a number has lost its form before it comes here (`1.10` arrives as 1.1).
-fn texts(value: &str) -> parse::Parsed<BTreeMap<String, String>> {
-    serde_json::from_str(value.trim())
-        .map_err(|_| "a map of texts, as JSON such as `{\"name\": \"1.10\"}` (versions in quotes, else `1.10` becomes 1.1)".to_owned())
-}
-
 pub(super) fn variables(value: &str, template: &str) -> parse::Parsed<BTreeMap<String, String>> {
     let mut variables = BTreeMap::new();
-    for (component, wanted) in texts(value)? {
+    for (component, wanted) in parse::text_map(value)? {
         let wanted = version(&wanted).map_err(|expected| format!("{expected} for `{component}`"))?;
         let upper = component.trim().to_uppercase().replace(['-', '.'], "_");
         if upper.is_empty() || !upper.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
@@ -81,7 +75,7 @@ pub(super) fn variables(value: &str, template: &str) -> parse::Parsed<BTreeMap<S
 
 pub(super) fn values(value: &str, version: &str) -> parse::Parsed<BTreeMap<KeyPath, String>> {
     let mut values = BTreeMap::new();
-    for (path, text) in texts(value)? {
+    for (path, text) in parse::text_map(value)? {
         if text.trim().is_empty() || text.chars().any(char::is_control) {
             return Err(format!("a text on one line for `{path}`"));
         }

@@ -3,6 +3,7 @@
 
 mod appserver;
 mod bucket;
+mod chaining;
 mod chart_publish;
 mod children;
 mod ci_server;

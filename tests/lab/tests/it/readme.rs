@@ -1,8 +1,8 @@
 //! What the documentation says of settings is what the plugins know.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use lab::{folder, plugin, process};
+use lab::{folder, json_schema, plugin, process};
 
 /// The pipelines that the README shows, in this order.
 const EXAMPLES: [&str; 2] = ["examples/drone/.drone.yml", "examples/drone/chart/.drone.yml"];
@@ -11,30 +11,173 @@ fn root() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
 
-/// The table that a plugin prints of its settings.
-fn table(name: &str) -> String {
+/// What a plugin prints of its settings in one of its forms.
+fn printed(name: &str, form: &str) -> String {
     let workspace = folder::temporary("readme").unwrap();
     let mut command = plugin::command::<&str>(name, &workspace, &[]).unwrap();
-    command.arg("--settings");
+    command.args(["--settings", form]);
     process::output(command, "").unwrap()
+}
+
+/// Writes the file anew if that is asked for, and fails when it is not as wanted.
+fn is_as_wanted(path: &Path, wanted: &str) {
+    if process::environment("ESTEIRA_BLESS").is_some() {
+        std::fs::write(path, wanted).unwrap();
+    }
+    assert!(
+        std::fs::read_to_string(path).unwrap_or_default() == wanted,
+        "{} is stale; `make build`, then `ESTEIRA_BLESS=1 cargo test -p lab --test it readme` writes it anew",
+        path.display()
+    );
+}
+
+/// The text with what stands between two marks replaced.
+fn replaced(text: &str, mark: &str, by: &str) -> String {
+    let (begin, end) = (format!("<!-- {mark} -->\n"), format!("<!-- end of {mark} -->"));
+    let (before, rest) = text.split_once(&begin).expect("the README has no marker");
+    let (_, after) = rest.split_once(&end).expect("the README has no end marker");
+    format!("{before}{begin}{by}{end}{after}")
+}
+
+fn folder_of(plugin: &str) -> PathBuf {
+    root().join("plugins").join(plugin.trim_start_matches("plugin-"))
 }
 
 #[test]
 fn the_tables_in_the_readmes_are_those_of_the_code() {
     for name in plugin::all().unwrap() {
-        let path = root().join("plugins").join(name.trim_start_matches("plugin-")).join("README.md");
+        let path = folder_of(&name).join("README.md");
+        let printed = printed(&name, "markdown");
+        let (settings, exit_codes) = printed.split_once("\n\n").unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
-        let (before, rest) = text.split_once("<!-- settings -->\n").expect("the README has no marker");
-        let (_, after) = rest.split_once("<!-- end of settings -->").expect("the README has no end marker");
-        let wanted = format!("{before}<!-- settings -->\n{}<!-- end of settings -->{after}", table(&name));
-        if process::environment("ESTEIRA_BLESS").is_some() {
-            std::fs::write(&path, &wanted).unwrap();
+        let text = replaced(&text, "settings", &format!("{settings}\n"));
+        is_as_wanted(&path, &replaced(&text, "exit codes", exit_codes));
+    }
+}
+
+#[test]
+fn the_generated_documents_are_those_of_the_code() {
+    for name in plugin::all().unwrap() {
+        for (form, file) in
+            [("schema", "settings.schema.json"), ("woodpecker", "docs.md"), ("drone", "content.yaml")]
+        {
+            is_as_wanted(&folder_of(&name).join(file), &printed(&name, form));
         }
-        assert!(
-            std::fs::read_to_string(&path).unwrap() == wanted,
-            "plugins/{}/README.md is stale; `make build`, then `ESTEIRA_BLESS=1 cargo test -p lab --test it readme` writes it anew",
-            name.trim_start_matches("plugin-")
-        );
+    }
+}
+
+fn schema(plugin: &str) -> serde_json::Value {
+    serde_json::from_str(&printed(plugin, "schema")).unwrap()
+}
+
+fn yaml(text: &str) -> serde_json::Value {
+    serde_saphyr::from_str(text).unwrap()
+}
+
+#[test]
+fn the_schemas_take_what_people_write() {
+    let schema = schema("plugin-package");
+    let with = |more: &str| yaml(&format!("bucket: s3://artifacts\n{more}"));
+    for taken in [
+        "",
+        "dry_run: yes",
+        "dry_run: 'on'",
+        "dry_run: 1",
+        "compression: 9",
+        "compression: '9'",
+        "claim_timeout: 90",
+        "claim_timeout: 1h30m",
+        "components: [web, rpo]",
+        "components: web,rpo",
+        "components: |\n  web\n  rpo",
+        "rpo: '@rpo.rpo'",
+        "rpo_version: 12",
+        "release: ''",
+        "kind:",
+        "access_key: {from_secret: bucket_key}",
+        "access_key: plain",
+        "log_level: debug",
+        "gera_chart: false",
+    ] {
+        let problems = json_schema::problems(&schema, &with(taken));
+        assert!(problems.is_empty(), "{taken}: {problems:?}");
+    }
+    for refused in [
+        "dry_rum: true",
+        "dry_run: perhaps",
+        "compression: 10",
+        "claim_timeout: soon",
+        "components: [[web]]",
+        "components: {web: 1}",
+        "rpo_version: 12.10",
+        "access_key: {from_secrets: bucket_key}",
+        "log_level: loud",
+        "upddistr: true",
+    ] {
+        assert!(!json_schema::problems(&schema, &with(refused)).is_empty(), "{refused}");
+    }
+    for (no_bucket, unfit) in
+        [("dry_run: true", "`required`"), ("bucket:", "/bucket"), ("bucket: ''", "/bucket")]
+    {
+        let problems = json_schema::problems(&schema, &yaml(no_bucket));
+        assert!(problems.len() == 1 && problems[0].contains(unfit), "{no_bucket}: {problems:?}");
+    }
+}
+
+#[test]
+fn the_indexes_find_what_they_ask_for() {
+    for name in plugin::all().unwrap() {
+        let docs = printed(&name, "woodpecker");
+        let front = yaml(docs.strip_prefix("---\n").unwrap().split_once("\n---\n").unwrap().0);
+        assert_eq!(front["name"], name.as_str());
+        assert!(front["tags"].is_array() && front["containerImage"].is_string(), "{front}");
+
+        let content = yaml(&printed(&name, "drone"));
+        for key in ["title", "author", "repo", "description"] {
+            assert!(content[key].is_string(), "{name}: {key}");
+        }
+        let properties = content["properties"].as_object().unwrap();
+        let known = schema(&name)["properties"].as_object().unwrap().len();
+        assert_eq!(properties.len(), known, "{name}");
+        for (setting, property) in properties {
+            let keys: Vec<&str> = property.as_object().unwrap().keys().map(String::as_str).collect();
+            assert_eq!(
+                keys,
+                ["type", "defaultValue", "description", "secret", "required"],
+                "{name}: {setting}"
+            );
+            let kinds = ["string", "number", "array", "boolean", "object"];
+            assert!(kinds.contains(&property["type"].as_str().unwrap()), "{name}: {setting}");
+            assert!(!property["defaultValue"].is_null(), "{name}: {setting}");
+            assert!(
+                property["secret"].is_boolean() && property["required"].is_boolean(),
+                "{name}: {setting}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_plugin_documents_its_exit_codes() {
+    for name in plugin::all().unwrap() {
+        let printed = printed(&name, "markdown");
+        let (_, table) = printed.split_once("\n\n").unwrap();
+        let rows = table.lines().skip(2).map(|row| row.split('|').map(str::trim).collect::<Vec<_>>());
+        let codes: Vec<u8> = rows
+            .map(|row| {
+                assert!(row[2].len() > 10, "{name}: {row:?}");
+                row[1].parse().unwrap()
+            })
+            .collect();
+        let can_end_partly = name == "plugin-rollout";
+        let wanted: &[u8] = if can_end_partly { &[0, 1, 2, 3, 75] } else { &[0, 1, 2, 75] };
+        assert_eq!(codes, wanted, "{name}");
+        let source = std::fs::read_to_string(folder_of(&name).join("src/lib.rs")).unwrap();
+        assert_eq!(source.contains("Exit::Partly"), can_end_partly, "{name}");
+        let mut help = plugin::command::<&str>(&name, &root(), &[]).unwrap();
+        help.arg("--help");
+        let help = process::output(help, "").unwrap();
+        assert!(codes.iter().all(|code| help.contains(&format!("\n  {code:>2}  "))), "{help}");
     }
 }
 
@@ -50,16 +193,14 @@ fn the_pipelines_in_the_readme_are_those_in_the_examples() {
 }
 
 #[test]
-fn the_examples_set_only_what_the_plugins_know() {
+fn the_settings_in_the_examples_fit_their_schemas() {
     for path in EXAMPLES {
-        let text = std::fs::read_to_string(root().join(path)).unwrap();
-        let pipeline: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
+        let pipeline = yaml(&std::fs::read_to_string(root().join(path)).unwrap());
         for step in pipeline["steps"].as_array().unwrap() {
             let image = step["image"].as_str().unwrap().rsplit('/').next().unwrap();
-            let known = table(image.split(':').next().unwrap());
-            for setting in step["settings"].as_object().unwrap().keys() {
-                assert!(known.contains(&format!("\n| `{setting}` |")), "{path}: {image} has no `{setting}`");
-            }
+            let schema = schema(image.split(':').next().unwrap());
+            let problems = json_schema::problems(&schema, &step["settings"]);
+            assert!(problems.is_empty(), "{path}: {}: {problems:?}", step["name"]);
         }
     }
 }

@@ -190,3 +190,77 @@ async fn refused_credentials_are_no_temporary_failure() {
     assert!(ended.log.contains("refused the credentials"), "{}", ended.log);
     assert!(!ended.log.contains("not-the-secret-key"), "{}", ended.log);
 }
+
+/// The forms in which values arrive (`PLUGIN_` name and value), and what a run of plugin-package says of them: a plan, or a problem.
+const ARRIVING: &[(&str, &str, &str)] = &[
+    ("DRY-RUN", "true", "web 1.0: upload"),
+    ("DRY.RUN", "true", "web 1.0: upload"),
+    ("DRYRUN", "true", "did you mean `PLUGIN_DRY_RUN`, in YAML `dry_run`?"),
+    ("DRY_RUN", "T", "web 1.0: upload"),
+    ("DRY_RUN", "on", "web 1.0: upload"),
+    ("DRY_RUN", "1", "web 1.0: upload"),
+    ("COMPONENTS", "web", "web 1.0: upload"),
+    ("COMPONENTS", "web,", "web 1.0: upload"),
+    ("COMPONENTS", "web\napi\n", "api 2.0: upload"),
+    ("COMPONENTS", "web,api", "api 2.0: upload"),
+    ("COMPONENTS", "[\"web\", \"api\"]", "api 2.0: upload"),
+    ("COMPONENTS", "[\"api\",{\"foo\":null}]", "PLUGIN_COMPONENTS: expected a list of texts"),
+    ("COMPONENTS", "", "api 2.0: upload"),
+    ("COMPRESSION", "9", "web 1.0: upload"),
+    ("COMPRESSION", "1e+06", "PLUGIN_COMPRESSION: expected a number from `0` to `9`"),
+    ("CLAIM_TIMEOUT", "90", "web 1.0: upload"),
+    ("CLAIM_TIMEOUT", "1e+06", "web 1.0: upload"),
+    ("CLAIM_TIMEOUT", "1.5h", "web 1.0: upload"),
+    ("MIRROR", "a/${DRONE_TAG}", "PLUGIN_MIRROR: still contains `${DRONE_TAG}`"),
+    ("MIRROR", "{\"from_secret\":\"x\"}", "PLUGIN_MIRROR: still contains `from_secret`"),
+    ("MIRROR", "about/from_secret", "upload `about/from_secret/"),
+    ("ARTIFACT_FILE", "/tmp/artifact", "web 1.0: upload"),
+    ("RPO_SOURCE", "base", "they belong to other plugins of Esteira: PLUGIN_RPO_SOURCE"),
+];
+
+#[test]
+fn values_mean_the_same_in_every_form_in_which_they_arrive() {
+    let workspace = folder::temporary("settings").unwrap();
+    for (name, version) in [("web", "1.0\n"), ("api", "2.0\n")] {
+        let folder = workspace.join("components").join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("VERSION"), version).unwrap();
+    }
+    let bucket = folder::temporary("bucket").unwrap();
+    for (name, value, said) in ARRIVING {
+        let settings =
+            [("bucket", format!("file://{}", bucket.display())), ("source", "components".to_owned())];
+        let mut command = plugin::command("plugin-package", &workspace, &settings).unwrap();
+        if !name.starts_with("DRY") || *name == "DRYRUN" {
+            command.env("PLUGIN_DRY_RUN", "true");
+        }
+        let ended = Ended::of(&command.env(format!("PLUGIN_{name}"), value).output().unwrap());
+        assert!(ended.log.contains(said), "PLUGIN_{name}={value}: {said} is not in:\n{}", ended.log);
+        let is_refused =
+            said.contains(": expected") || said.contains("still contains") || said.contains("did you mean");
+        assert_eq!(ended.code, if is_refused { 2 } else { 0 }, "PLUGIN_{name}={value}: {}", ended.log);
+    }
+    assert_eq!(files(&bucket).len(), 1, "they were dry runs");
+    lab::figures::note("settings", "forms of values that arrive from CI servers", ARRIVING.len() as u64)
+        .unwrap();
+}
+
+#[test]
+fn a_config_file_in_a_windows_code_page_is_read_and_its_problems_stand_with_the_others() {
+    let workspace = folder::temporary("settings").unwrap();
+    let bad = b"# expedi\xe7\xe3o\r\nRELEASE=1\r\nrelease=2\r\nGERAMI=talvez # \xe0s vezes\r\njust words\r\n";
+    std::fs::write(workspace.join(".config"), bad).unwrap();
+    let ended = plugin::run("plugin-package", &workspace, &[("dry_rum", "true")]).unwrap();
+    assert_eq!(ended.code, 2, "{}", ended.log);
+    for said in [
+        ".config: is not UTF-8, read as windows-1252",
+        ".config line 3: `RELEASE` is set twice (in line 2 too); which one is meant?",
+        ".config line 5: expected `KEY=VALUE` or a `#` comment",
+        "PLUGIN_GERA_MI: expected `true` or `false`; got `talvez` (from `GERAMI` in `.config`, line 4)",
+        "PLUGIN_DRY_RUM: no such setting; did you mean `PLUGIN_DRY_RUN`?",
+        "PLUGIN_BUCKET: required",
+    ] {
+        assert!(ended.log.contains(said), "{said} is not in:\n{}", ended.log);
+    }
+    lab::figures::note("settings", "kinds of problems of one run told together", 6).unwrap();
+}
