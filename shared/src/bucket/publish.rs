@@ -123,36 +123,31 @@ impl Bucket {
         let mut tried = None;
         loop {
             let now = Timestamp::now();
-            let claim = || claim_of::<C>(run, now);
             let taken = match self.manifest::<C>(key).await? {
-                None => self.put_new(key, claim()?).await?,
-                // A write whose answer was lost is repeated by the client, and the repetition refused.
-                Some((Manifest::Uploading { run: holder, since }, version))
-                    if tried == Some(since) && holder == run.to_string() =>
-                {
-                    return Ok(Claim::Taken(version));
-                }
+                None => self.put_new(key, claim_of::<C>(run, now)?).await?,
                 Some((Manifest::Published(content), version)) => {
                     return Ok(Claim::Published(content, version));
+                }
+                Some((
+                    Manifest::Uploading { run: holder, since } | Manifest::Replacing { run: holder, since, .. },
+                    version,
+                )) if tried == Some(since) && holder == run.to_string() => {
+                    // A write whose answer was lost is repeated by the client, and the repetition refused.
+                    return Ok(Claim::Taken(version));
                 }
                 Some((Manifest::Uploading { run: holder, since }, version)) => {
                     if is_held(run, &holder, since, patience) {
                         return Ok(Claim::Held { run: holder, since });
                     }
-                    if since == Timestamp::UNIX_EPOCH {
-                        tracing::info!("taking up the upload that `{holder}` gave up");
-                    } else {
-                        tracing::info!("taking over the unfinished upload of `{holder}` since {since}");
-                    }
-                    self.put_if_unchanged(key, claim()?, &version).await?
+                    tell_of_taking_over("upload", &holder, since);
+                    self.put_if_unchanged(key, claim_of::<C>(run, now)?, &version).await?
                 }
                 Some((Manifest::Replacing { run: holder, since, replaces }, version)) => {
                     if is_held(run, &holder, since, patience) {
                         return Ok(Claim::Held { run: holder, since });
                     }
-                    tracing::info!("taking over the unfinished replacement of `{holder}` since {since}");
-                    self.put_if_unchanged(key, replacement_of(run, Timestamp::now(), replaces)?, &version)
-                        .await?
+                    tell_of_taking_over("replacement", &holder, since);
+                    self.put_if_unchanged(key, replacement_of(run, now, replaces)?, &version).await?
                 }
             };
             tried = Some(now);
@@ -264,6 +259,14 @@ fn replacement_of<C: Serialize>(
     replaces: Box<C>,
 ) -> Result<bytes::Bytes, Error> {
     json(&Manifest::Replacing { run: run.to_string(), since, replaces })
+}
+
+fn tell_of_taking_over(what: &str, holder: &str, since: Timestamp) {
+    if since == Timestamp::UNIX_EPOCH {
+        tracing::info!("taking up the {what} that `{holder}` gave up");
+    } else {
+        tracing::info!("taking over the unfinished {what} of `{holder}` since {since}");
+    }
 }
 
 /// Whether a claim must be left to its holder. The same build or workspace is a rerun of ours, unless it is still at it.

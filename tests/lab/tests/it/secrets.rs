@@ -42,7 +42,7 @@ async fn no_secret_comes_out_of_the_whole_chain_or_of_runs_that_fail() {
     assert_eq!(hunt.found, [""; 0]);
     assert_eq!(fs::read_dir(site.temporary.path()).unwrap().count(), 0, "temporary folders are left");
     for (what, count) in [
-        ("forms of 11 marked secrets searched", hunt.forms()),
+        ("forms of 13 marked secrets searched", hunt.forms()),
         ("MiB searched", hunt.bytes >> 20),
         ("files searched", hunt.files),
         ("runs at log level trace", site.logs.len() as u64),
@@ -76,7 +76,10 @@ fn search_requests(hunt: &mut Hunt, site: &Site) -> u64 {
     let all = [site.proxy.heard(), site.echo.heard()].concat();
     let made_for_it = ["authorization", "proxy-authorization", "x-amz-security-token"];
     for heard in &all {
-        hunt.search("the address of a request", heard.target.as_bytes());
+        // A webhook's token is its address.
+        if !heard.target.contains("/hook/") {
+            hunt.search("the address of a request", heard.target.as_bytes());
+        }
         for line in heard.headers.lines() {
             let name = line.split(':').next().unwrap_or_default().to_lowercase();
             if !made_for_it.contains(&name.as_str()) {
@@ -90,6 +93,8 @@ fn search_requests(hunt: &mut Hunt, site: &Site) -> u64 {
     assert!(
         all.iter().any(|heard| heard.target.contains("/v2/"))
             && all.iter().any(|heard| heard.target.contains("/api/v1/"))
+            && all.iter().any(|heard| heard.target.contains("/hook/"))
+            && all.iter().any(|heard| heard.target.contains("/builds"))
     );
     all.len() as u64
 }

@@ -23,6 +23,9 @@ pub(super) const SESSION_TOKEN: &str = "st-M4rk/\"4'&<+=>";
 pub(super) const UPTIME_KEY: &str = "uk-M4rk/\"5'&<+= é";
 pub(super) const PROXY_PASSWORD: &str = "pp-M4rk/\"6'&<+=";
 pub(super) const ADDRESS_PASSWORD: &str = "ap-M4rk-7";
+/// Webhooks have theirs in the address.
+pub(super) const WEBHOOK_TOKEN: &str = "wt-M4rk-8";
+pub(super) const CI_TOKEN: &str = "ct-M4rk/\"9'&<+=> x";
 
 /// A demo whose web traffic goes through a proxy that writes it down.
 pub(super) struct Site {
@@ -62,6 +65,7 @@ impl Site {
         vec![
             ("log_level", "trace".to_owned()),
             ("log_format", format.to_owned()),
+            ("notify_url", format!("{}/hook/{WEBHOOK_TOKEN}?sig={WEBHOOK_TOKEN}", self.echo.url())),
             ("output_file", self.world().workspace().join(format!("{name}.env")).display().to_string()),
         ]
     }
@@ -153,6 +157,13 @@ impl Site {
             &bump,
             &[("git_server", &address), ("git_token", GIT_TOKEN), ("values", "a=b")],
         );
+        let ci = [
+            ("ci_server", "drone"),
+            ("ci_url", &*echo),
+            ("ci_token", CI_TOKEN),
+            ("trigger", "erp/images@main"),
+        ];
+        self.fail("plugin-package", "echoing-ci", &package, &ci);
         let kubeconfig = self.kubeconfig.clone();
         let uptime =
             [("uptimerobot_url", &*echo), ("uptimerobot_key", UPTIME_KEY), ("kubeconfig", &kubeconfig)];
@@ -161,7 +172,7 @@ impl Site {
 
     /// That nothing is found means little unless the secrets did come back: what was hidden is seen as such.
     pub(super) fn were_told_back(&self) {
-        for name in ["echoing-git", "echoing-uptime", "helm"] {
+        for name in ["echoing-git", "echoing-ci", "echoing-uptime", "helm"] {
             let logs = self.logs.iter().filter(|(place, _)| place.contains(&format!(", {name},")));
             let hidden = logs.filter(|(_, log)| log.contains("[hidden]")).count();
             assert_eq!(hidden, 2, "{name}: {:?}", self.logs);
@@ -181,6 +192,8 @@ impl Site {
             ("token in the kubeconfig", cluster().token()),
             ("password of the proxy", PROXY_PASSWORD),
             ("password in an address", ADDRESS_PASSWORD),
+            ("token in notify_url", WEBHOOK_TOKEN),
+            ("ci_token", CI_TOKEN),
         ])
     }
 }
