@@ -1,4 +1,4 @@
-# The commands of the project. Needed on the machine: Rust (rustup), Go, a C compiler, make and git; everything else is built here.
+# The commands of the project. Needed on the machine: Rust (rustup), Go, a C compiler, make and git, for the tests also Python 3 with pip; everything else is built here.
 
 HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 BIN := target/$(HOST)/debug
@@ -30,7 +30,7 @@ help:
 	@echo 'make clean       make demo-clean, and removes target'
 	@echo
 	@echo 'Programs of this project are built in $(BIN) (target grows to about 7 GB), the real components that'
-	@echo 'tests and demo need in $(CACHE) (about 750 MB; ESTEIRA_LAB_CACHE puts them elsewhere).'
+	@echo 'tests and demo need in $(CACHE) (about 800 MB; ESTEIRA_LAB_CACHE puts them elsewhere).'
 	@echo 'The first build of those takes about 28 minutes on 2 cores.'
 
 all: build
@@ -64,7 +64,9 @@ bench: lab
 	@target/$(HOST)/release/lab bench docs/BENCHMARKS.md
 
 # The tests count what they did to the plugins; this runs them and writes the counts down.
-reliability: test
+reliability: lab
+	@$(LAB) figures-clear
+	@$(MAKE) --no-print-directory test
 	@$(LAB) figures docs/RELIABILITY.md
 
 # What the tests do for a second or two, for longer. A failure shows the input, shrunk.

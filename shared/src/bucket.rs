@@ -1,6 +1,7 @@
 //! The bucket: a folder, an S3 store or Google's behind one set of guarantees. An object appears whole or not at all; a write can be
 //! create-only or compare-and-swap; memory is bounded whatever the object's size. Knows nothing of what plugins keep in it.
 
+mod answer;
 mod conditions;
 mod error;
 mod folder;
@@ -20,13 +21,17 @@ use bytes::Bytes;
 use futures::TryStreamExt as _;
 use object_store::buffered::BufWriter;
 use object_store::path::Path;
-use object_store::{GetOptions, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, UpdateVersion};
+use object_store::{
+    Attribute, GetOptions, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, UpdateVersion,
+};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::OnceCell;
 
 use crate::digest::{Digest, Hasher};
 use crate::progress::Progress;
+use crate::redact::Redactor;
 
+use answer::NotABucket;
 pub use error::Error;
 pub use folder::Folder;
 pub use key::{Key, Kind};
@@ -46,6 +51,9 @@ pub struct Bucket {
     folder: Option<Folder>,
     conditions: Arc<OnceCell<()>>,
     name: String,
+    /// Whether the credentials are of the kind that ends.
+    is_for_a_time: bool,
+    redactor: Redactor,
 }
 
 /// What a write that depends on the object's state came to.
@@ -103,15 +111,19 @@ impl Bucket {
                     hint: Some("the folder must be there: create it first"),
                     ..Error::unusable(&name, source)
                 })?;
-                Ok(Self { folder: Some(folder.clone()), ..Self::served(folder.store(), name) })
+                Ok(Self { folder: Some(folder.clone()), ..Self::served(settings, folder.store(), name) })
             }
-            Location::S3(bucket) => Ok(Self::served(s3::open(settings, bucket, &name)?, name)),
-            Location::Gcs(bucket) => Ok(Self::served(gcs::open(settings, bucket, &name)?, name)),
+            Location::S3(bucket) => Ok(Self {
+                is_for_a_time: settings.session_token.is_some(),
+                ..Self::served(settings, s3::open(settings, bucket, &name)?, name)
+            }),
+            Location::Gcs(bucket) => Ok(Self::served(settings, gcs::open(settings, bucket, &name)?, name)),
         }
     }
 
-    fn served(store: Arc<dyn ObjectStore>, name: String) -> Self {
-        Self { store, folder: None, conditions: Arc::default(), name }
+    fn served(settings: &BucketSettings, store: Arc<dyn ObjectStore>, name: String) -> Self {
+        let redactor = settings.net.redactor().clone();
+        Self { store, folder: None, conditions: Arc::default(), name, is_for_a_time: false, redactor }
     }
 
     /// Reads a small object; `None` when it is not there.
@@ -133,7 +145,13 @@ impl Bucket {
         }
         let version =
             UpdateVersion { e_tag: result.meta.e_tag.clone(), version: result.meta.version.clone() };
+        let content_type = result.attributes.get(&Attribute::ContentType).cloned();
         let bytes = result.bytes().await.map_err(|error| self.error(attempted(), error))?;
+        if self.folder.is_none()
+            && let Some(page) = NotABucket::of_object(content_type.as_deref(), &bytes, &self.redactor)
+        {
+            return Err(self.not_a_bucket(attempted(), page));
+        }
         let version = if self.folder.is_some() { Folder::version(&bytes) } else { version };
         Ok(Some(Object { bytes, version: Version(version) }))
     }

@@ -9,9 +9,9 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use crate::bucket;
-use crate::failure::{Exit, Fault};
+use crate::failure::{Exit, Failure, Fault, chain};
 use crate::report::write_json;
-use crate::settings::{Common, Env};
+use crate::settings::{Common, Env, Problems};
 
 pub(crate) use handoff::take;
 
@@ -29,6 +29,19 @@ pub(crate) enum Error {
     Strange { key: String, reason: String },
     #[error("`{key}` in the bucket changes all the time: other runs hand on the same outputs")]
     Contended { key: String },
+}
+
+impl Error {
+    /// What a run fails with whose outputs could not be taken: this alone, unless its settings have other problems too; those are told all at once.
+    pub(crate) fn or_other_problems(self, failure: Failure) -> Failure {
+        let reason = chain(&self);
+        let Some(Problems(problems)) = failure.source.downcast_ref() else { return failure };
+        let is_of_this = |name: &str| {
+            // A value that is not there may be missed a second time.
+            problems.iter().any(|problem| problem.name == name && problem.text.contains(&reason))
+        };
+        if problems.iter().all(|problem| is_of_this(&problem.name)) { self.into() } else { failure }
+    }
 }
 
 impl Fault for Error {

@@ -13,7 +13,7 @@ mod start;
 mod target;
 mod woodpecker;
 
-pub(crate) use after::start_pipelines;
+pub(crate) use after::{start_pipelines, would_start};
 pub use settings::{ACTION, CI, CiSettings};
 pub(crate) use start::check_parameters;
 pub use target::{Start, Target, target};

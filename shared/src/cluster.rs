@@ -96,11 +96,16 @@ impl Fault for Error {
         match &self.source {
             Cause::Other(_) | Cause::Lost(_) => Exit::Temporary,
             Cause::Status(status) if status.code == 429 || status.code >= 500 => Exit::Temporary,
-            Cause::Config(_) | Cause::Status(_) | Cause::Refused(_) => Exit::Failed,
+            // Nothing was asked yet: that the access cannot be used is known from the settings and their files.
+            Cause::Config(_) => Exit::Settings,
+            Cause::Status(_) | Cause::Refused(_) => Exit::Failed,
         }
     }
 
     fn hints(&self) -> Vec<String> {
+        if matches!(self.source, Cause::Config(_)) {
+            return vec!["set `kubeconfig` (a path, or the file's content), or `server` and `token`; with none of them, the service account of the pod is used".to_owned()];
+        }
         match self.status() {
             Some(401) => vec!["the API server does not know these credentials".to_owned()],
             Some(403) => {
@@ -122,7 +127,9 @@ pub async fn connect(access: &Access, net: &Net) -> Result<(Client, String), Err
         source: Cause::Config(text),
     };
     let mut config = match access {
-        Access::InCluster => Config::incluster().map_err(|error| failed(error.to_string()))?,
+        Access::InCluster => Config::incluster().map_err(|error| {
+            failed(format!("no access is set, and this is no pod with a service account: {error}"))
+        })?,
         Access::Kubeconfig { path: Some(path), .. } => {
             let kubeconfig = Kubeconfig::read_from(path).map_err(|error| failed(error.to_string()))?;
             from_kubeconfig(kubeconfig, net).await.map_err(failed)?

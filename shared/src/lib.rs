@@ -1,5 +1,5 @@
 //! What Esteira's five plugins have in common: how they start, read their settings, report and fail, and the
-//! seams to the outside worlds, one feature each. A plugin imports from here; nothing here knows a plugin.
+//! seams to the outside worlds; two of them, `cluster` and `process`, are features. A plugin imports from here; nothing here knows a plugin.
 
 pub mod bucket;
 mod chain;

@@ -14,7 +14,6 @@ use std::fmt;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -28,19 +27,6 @@ use crate::failure::{Exit, Fault};
 use crate::redact::Redactor;
 use crate::settings::Env;
 
-/// Knows the secrets of this run.
-static REDACTOR: OnceLock<Redactor> = OnceLock::new();
-
-/// From now on nothing of a program's output is shown that this redactor knows as a secret.
-pub(crate) fn redact_with(redactor: &Redactor) {
-    // A second run in the same process does not happen.
-    let _ = REDACTOR.set(redactor.clone());
-}
-
-fn redacted(text: &str) -> String {
-    REDACTOR.get().map_or_else(|| text.to_owned(), |redactor| redactor.clean(text))
-}
-
 /// A program about to be run.
 #[derive(Clone, Debug)]
 pub struct Command {
@@ -51,6 +37,7 @@ pub struct Command {
     time_limit: Duration,
     idle_limit: Option<Duration>,
     is_quiet: bool,
+    redactor: Redactor,
 }
 
 /// Why a program gave no usable result.
@@ -120,6 +107,7 @@ impl Command {
             time_limit: Duration::from_secs(3600),
             idle_limit: None,
             is_quiet: false,
+            redactor: env.redactor().clone(),
         }
     }
 
@@ -183,8 +171,8 @@ impl Command {
         let start_error = |source| Error::Start { command: shown.clone(), source };
         let mut child = self.prepared().spawn().map_err(start_error)?;
         let mut leash = Leash::of(&mut child);
-        let stdout = Reading::begin(child.stdout.take(), self.is_quiet);
-        let stderr = Reading::begin(child.stderr.take(), self.is_quiet);
+        let stdout = Reading::begin(child.stdout.take(), self.is_quiet, &self.redactor);
+        let stderr = Reading::begin(child.stderr.take(), self.is_quiet, &self.redactor);
         let ended = self.wait(&mut child, begun, [&stdout, &stderr]).await;
         match &ended {
             Ok(_) => leash.loosen(),
@@ -195,16 +183,15 @@ impl Command {
             }
         }
         let (stdout, stderr) = tokio::join!(stdout.finish(), stderr.finish());
-        let output =
-            |status| Output { command: shown.clone(), status, stdout, stderr, elapsed: begun.elapsed() };
+        let tail = |status| output::tail(status, &stdout, &stderr, &self.redactor);
         let status = match ended {
             Ok(status) => status.map_err(start_error)?,
             Err(limit) => {
-                let tail = output(ExitStatus::from_raw(Signal::KILL.as_raw())).tail();
-                return Err(limit.error(shown, tail));
+                return Err(limit.error(shown, tail(ExitStatus::from_raw(Signal::KILL.as_raw()))));
             }
         };
-        let output = output(status);
+        let (tail, elapsed) = (tail(status), begun.elapsed());
+        let output = Output { command: shown.clone(), status, stdout, stderr, tail, elapsed };
         match shim::reason_not_started(&output) {
             Some(source) => Err(start_error(source)),
             None => Ok(output),

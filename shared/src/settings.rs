@@ -19,6 +19,7 @@ mod takes;
 pub use common::{COMMON, Common, RawCommon};
 pub(crate) use document::is_document;
 pub use env::Env;
+pub(crate) use env::Readable;
 pub use problem::{Problem, Problems};
 pub use reader::Reader;
 pub(crate) use reference::reference;

@@ -35,6 +35,7 @@ pub const PLUGIN: Plugin = Plugin {
         (0, "the chart is published and in the index, now or before"),
         (1, "refused or failed: this version is there with other content, helm or the bucket refused"),
         (2, "settings unusable; nothing was touched, and all problems are named at once"),
+        (3, "done, but only some of the pipelines of `trigger` were started or ended well"),
         (
             75,
             "temporary: the bucket was out of reach, others changed the index all the time, or told to stop; a rerun may help",
@@ -47,20 +48,17 @@ pub const PLUGIN: Plugin = Plugin {
 /// # Errors
 /// What went wrong, with the exit code that fits and what had been done before.
 pub async fn run(env: Env, stop: Stop) -> Result<Report, Failure> {
-    stop.or(async {
-        let settings = Settings::from_env(&env)?;
-        let bucket = Bucket::open(&settings.bucket)?;
-        let observed = observe::observe(&settings, &bucket, &env).await?;
-        let plan = plan::plan(&settings, observed)?;
-        if settings.common.dry_run {
-            return Ok(Report::dry_run(&plan));
-        }
-        match execute::execute(&plan, &bucket, &stop).await {
-            Ok(outcome) => Ok(report::report(&plan, &outcome)),
-            Err(failed) => Err(Failure::from(failed.source).after(report::failed(&plan, &failed.done))),
-        }
-    })
-    .await
+    let settings = Settings::from_env(&env)?;
+    let bucket = Bucket::open(&settings.bucket)?;
+    let observed = stop.or(async { Ok(observe::observe(&settings, &bucket, &env).await?) }).await?;
+    let plan = plan::plan(&settings, observed)?;
+    if settings.common.dry_run {
+        return Ok(Report::dry_run(&plan));
+    }
+    match execute::execute(&plan, &bucket, &stop).await {
+        Ok(outcome) => Ok(report::report(&plan, &outcome)),
+        Err(failed) => Err(Failure::from(failed.source).after(report::failed(&plan, &failed.done))),
+    }
 }
 
 /// What can go wrong, by what was attempted.
@@ -183,7 +181,7 @@ impl Fault for Error {
             }
             Self::Unusable { .. } => "correct the file; nothing was published",
             Self::Index { .. } => {
-                "look at the index in the bucket: whoever wrote it last may have left it like that"
+                "look at the index in the bucket itself: if it is sound there, look at `endpoint` and at the proxy; else, whoever wrote it last may have left it like that"
             }
             Self::Repack(_) => "`helm package` made it from the chart's folder: look for what is odd there",
             Self::Contended { .. } => {

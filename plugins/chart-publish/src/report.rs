@@ -46,13 +46,19 @@ pub fn failed(plan: &Plan, done: &Outcome) -> Report {
         }
         Outcome { index: true, .. } => "the index was changed before the failure",
     };
-    facts(Report::new(Ending::Failed, summary), plan, done)
+    let report = Report::new(Ending::Failed, summary);
+    // What this run did not publish is not shown as if it had.
+    match done {
+        Outcome { chart: false, index: false, .. } => report,
+        Outcome { index: false, .. } => with_chart(report, plan, done),
+        Outcome { index: true, .. } => facts(report, plan, done),
+    }
 }
 
 fn facts(report: Report, plan: &Plan, outcome: &Outcome) -> Report {
-    report
-        .fact("chart", &plan.key)
-        .fact("sha256", &outcome.digest)
-        .fact("index", &plan.index_key)
-        .fact("address", &plan.url)
+    with_chart(report, plan, outcome).fact("index", &plan.index_key).fact("address", &plan.url)
+}
+
+fn with_chart(report: Report, plan: &Plan, outcome: &Outcome) -> Report {
+    report.fact("chart", &plan.key).fact("sha256", &outcome.digest)
 }

@@ -8,6 +8,7 @@ use shared::stop::Stop;
 use crate::Error;
 use crate::gitea::{Gitea, NewCommit, NewFile, PullRequest};
 use crate::message::Text;
+use crate::observe::{fetch_branch, fetch_open_pull_request};
 use crate::plan::{CommitPlan, Plan, PullRequestPlan};
 
 /// What was done.
@@ -53,7 +54,7 @@ pub async fn execute(plan: &Plan, gitea: &Gitea, stop: &Stop) -> Result<Outcome,
 /// `old_commit_id`, Gitea 1.26) needs a commit that some other branch holds, whose push would start builds. So the branch is looked at once
 /// more right before: what somebody pushed while the plan was made is not lost.
 async fn put_commit(plan: &Plan, commit: &CommitPlan, gitea: &Gitea) -> Result<Option<String>, Error> {
-    let head = gitea.fetch_branch(&plan.branch).await?.map(|branch| branch.commit);
+    let head = fetch_branch(gitea, &plan.branch).await?.map(|branch| branch.commit);
     if head != plan.branch_head {
         return Err(Error::Moved { branch: plan.branch.clone() });
     }
@@ -70,7 +71,7 @@ async fn put_commit(plan: &Plan, commit: &CommitPlan, gitea: &Gitea) -> Result<O
         author: commit.author.as_ref(),
         files: changed.collect(),
     };
-    match gitea.post_commit(&request).await? {
+    match gitea.post_commit(&request).await.map_err(|source| uncommitted(&plan.branch, source))? {
         Ok(id) => {
             tracing::info!("`{}` is at {id}, on top of `{}`", plan.branch, plan.base.name);
             Ok(Some(id))
@@ -106,7 +107,7 @@ async fn put_commit_on_top(plan: &Plan, commit: &CommitPlan, gitea: &Gitea) -> R
         author: commit.author.as_ref(),
         files,
     };
-    match gitea.post_commit(&request).await? {
+    match gitea.post_commit(&request).await.map_err(|source| uncommitted(&plan.branch, source))? {
         Ok(id) => Ok(Some(id)),
         Err(refused) => Err(refusal(&plan.base.name, &plan.branch, refused)),
     }
@@ -117,25 +118,31 @@ async fn put_pull_request(plan: &Plan, gitea: &Gitea) -> Result<Option<PullReque
         PullRequestPlan::None | PullRequestPlan::Keep(_) | PullRequestPlan::LeaveOver(_) => Ok(None),
         PullRequestPlan::Refresh(open, text) => Ok(Some(refresh(open.number, text, gitea).await?)),
         PullRequestPlan::Open(text) => {
-            if let Some(opened) =
-                gitea.post_pull_request(&plan.base.name, &plan.branch, &text.title, &text.body).await?
-            {
+            let (base, branch) = (&plan.base.name, &plan.branch);
+            let opened = gitea.post_pull_request(base, branch, &text.title, &text.body).await;
+            let opened = opened.map_err(|source| Error::Open { branch: branch.clone(), source })?;
+            if let Some(opened) = opened {
                 tracing::info!("opened {}", opened.url);
                 return Ok(Some(opened));
             }
             // Another run or somebody was faster.
-            match gitea.fetch_open_pull_request(&plan.base.name, &plan.branch).await? {
+            match fetch_open_pull_request(gitea, base, branch).await? {
                 Some(open) => Ok(Some(refresh(open.number, text, gitea).await?)),
-                None => Err(Error::Moved { branch: plan.branch.clone() }),
+                None => Err(Error::Moved { branch: branch.clone() }),
             }
         }
     }
 }
 
 async fn refresh(number: u64, text: &Text, gitea: &Gitea) -> Result<PullRequest, Error> {
-    let refreshed = gitea.patch_pull_request(number, &text.title, &text.body).await?;
+    let refreshed = gitea.patch_pull_request(number, &text.title, &text.body).await;
+    let refreshed = refreshed.map_err(|source| Error::Refresh { number, source })?;
     tracing::info!("refreshed {}", refreshed.url);
     Ok(refreshed)
+}
+
+fn uncommitted(branch: &str, source: http::Error) -> Error {
+    Error::Commit { branch: branch.to_owned(), source }
 }
 
 fn is_about_existing_branch(refused: &http::Error) -> bool {
@@ -145,7 +152,7 @@ fn is_about_existing_branch(refused: &http::Error) -> bool {
 /// What the server's no means. A blob that is another one by now means that somebody committed since we looked; a reference that Git cannot
 /// lock, which the server answers with 403 as it does a refused token, that somebody moves the branch right now. The next run sees either.
 fn refusal(base: &str, branch: &str, refused: http::Error) -> Error {
-    let http::Error::Status { status, body, .. } = &refused else { return Error::Git(refused) };
+    let http::Error::Status { status, body, .. } = &refused else { return uncommitted(branch, refused) };
     let moved = |branch: &str| Error::Moved { branch: branch.to_owned() };
     // Git says so of `a/b` when there is `a`, and of `a` when there is `a/b`.
     if body.contains("cannot lock ref") && (body.contains("cannot create") || body.contains("blocking")) {
@@ -160,7 +167,7 @@ fn refusal(base: &str, branch: &str, refused: http::Error) -> Error {
         tracing::info!("the server said: {body}");
         return moved(branch);
     }
-    if is_about_existing_branch(&refused) { moved(branch) } else { Error::Git(refused) }
+    if is_about_existing_branch(&refused) { moved(branch) } else { uncommitted(branch, refused) }
 }
 
 #[cfg(test)]
@@ -193,6 +200,6 @@ mod tests {
         assert!(error(403, "user should have a permission to write").hints()[0].contains("token"));
         assert!(matches!(error(422, "sha does not match"), Error::Moved { branch } if branch == "main"));
         assert!(matches!(error(422, "branch already exists"), Error::Moved { branch } if branch == "bump/a"));
-        assert!(matches!(error(422, "anything else"), Error::Git(_)));
+        assert!(matches!(error(422, "anything else"), Error::Commit { branch, .. } if branch == "bump/a"));
     }
 }

@@ -48,9 +48,11 @@ pub struct FoundFile {
 /// # Errors
 /// When the server cannot be asked.
 pub async fn observe(settings: &Settings, gitea: &Gitea) -> Result<Observed, Error> {
-    let default_branch = gitea.fetch_default_branch().await?;
-    let base = gitea.fetch_branch(&settings.base).await?;
-    let branch = gitea.fetch_branch(&settings.branch).await?;
+    let default_branch = gitea.fetch_default_branch().await;
+    let default_branch = default_branch
+        .map_err(|source| Error::Repository { repository: settings.repository.to_string(), source })?;
+    let base = fetch_branch(gitea, &settings.base).await?;
+    let branch = fetch_branch(gitea, &settings.branch).await?;
     let mut files = Vec::new();
     for (path, wanted) in &settings.files {
         let on_base = fetch_file(gitea, path, base.as_ref()).await?;
@@ -59,19 +61,45 @@ pub async fn observe(settings: &Settings, gitea: &Gitea) -> Result<Observed, Err
     }
     let branch = match (branch, &base) {
         (Some(head), Some(_)) => {
-            let ahead = gitea.fetch_commits_ahead(&settings.base, &settings.branch).await?;
+            let ahead = gitea.fetch_commits_ahead(&settings.base, &settings.branch).await;
+            let ahead = ahead.map_err(|source| Error::Compare { branch: settings.branch.clone(), source })?;
             Some(VersionBranch { head, ahead })
         }
         _ => None,
     };
-    let pull_request = gitea.fetch_open_pull_request(&settings.base, &settings.branch).await?;
+    let pull_request = fetch_open_pull_request(gitea, &settings.base, &settings.branch).await?;
     Ok(Observed { default_branch, base, branch, files, pull_request })
+}
+
+/// A branch, if it is there.
+///
+/// # Errors
+/// When the server cannot be asked.
+pub async fn fetch_branch(gitea: &Gitea, name: &str) -> Result<Option<Branch>, Error> {
+    let fetched = gitea.fetch_branch(name).await;
+    fetched.map_err(|source| Error::Branch { branch: name.to_owned(), source })
+}
+
+/// The open pull request from `branch` to `base`, if there is one.
+///
+/// # Errors
+/// When the server cannot be asked.
+pub async fn fetch_open_pull_request(
+    gitea: &Gitea,
+    base: &str,
+    branch: &str,
+) -> Result<Option<PullRequest>, Error> {
+    let fetched = gitea.fetch_open_pull_request(base, branch).await;
+    fetched.map_err(|source| Error::Search { branch: branch.to_owned(), source })
 }
 
 /// Of the commit, not of the branch: the branch may move while the files are read.
 async fn fetch_file(gitea: &Gitea, path: &str, branch: Option<&Branch>) -> Result<Option<File>, Error> {
     match branch {
-        Some(branch) => Ok(gitea.fetch_file(path, &branch.commit).await?),
+        Some(branch) => {
+            let fetched = gitea.fetch_file(path, &branch.commit).await;
+            fetched.map_err(|source| Error::File { path: path.to_owned(), source })
+        }
         None => Ok(None),
     }
 }

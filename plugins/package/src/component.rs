@@ -94,6 +94,15 @@ impl Component {
         self.tree.values().filter(|node| **node != Node::Folder).count()
     }
 
+    /// How many files it has, in words.
+    #[must_use]
+    pub fn files_in_words(&self) -> String {
+        match self.files() {
+            1 => "1 file".to_owned(),
+            count => format!("{count} files"),
+        }
+    }
+
     /// Bytes of all its files.
     #[must_use]
     pub fn size(&self) -> u64 {

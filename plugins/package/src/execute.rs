@@ -65,7 +65,7 @@ pub async fn execute(plan: &Plan, bucket: &Bucket, env: &Env, stop: &Stop) -> Re
     let mut done = Outcome::default();
     for component in &plan.components {
         let ComponentPlan::Pack(packing) = component else { continue };
-        match stop.interrupting(publish(plan, packing, bucket, env)).await {
+        match publish(plan, packing, bucket, env, stop).await {
             Ok(packed) => done.packed.push(packed),
             Err(source) => return Err(Failed { done, source }),
         }
@@ -73,10 +73,16 @@ pub async fn execute(plan: &Plan, bucket: &Bucket, env: &Env, stop: &Stop) -> Re
     Ok(done)
 }
 
-async fn publish(plan: &Plan, packing: &Packing, bucket: &Bucket, env: &Env) -> Result<Packed, Error> {
+async fn publish(
+    plan: &Plan,
+    packing: &Packing,
+    bucket: &Bucket,
+    env: &Env,
+    stop: &Stop,
+) -> Result<Packed, Error> {
     let key = mirror::manifest_key(&packing.archive);
     let run = Run::this(env);
-    let claim = match claim(plan, packing, &key, &run, bucket).await? {
+    let claim = match stop.interrupting(claim(plan, packing, &key, &run, bucket)).await? {
         Claim::Taken(claim) => claim,
         Claim::Held { run, since } => {
             return Err(Error::Busy { key: packing.archive.clone(), run, since: since.to_string() });
@@ -86,7 +92,8 @@ async fn publish(plan: &Plan, packing: &Packing, bucket: &Bucket, env: &Env) -> 
         }
         Claim::Published(..) => return Err(Error::Overtaken { key: packing.archive.clone() }),
     };
-    let manifest = bucket.finish(&key, &run, claim, async |_| make(plan, packing, bucket).await).await?;
+    let manifest =
+        bucket.finish(&key, &run, claim, stop, async |_| make(plan, packing, bucket).await).await?;
     Ok(Packed { manifest, how: if packing.is_overwrite { How::Replaced } else { How::Uploaded } })
 }
 
@@ -111,10 +118,10 @@ async fn make(plan: &Plan, packing: &Packing, bucket: &Bucket) -> Result<Archive
     let component = &packing.component;
     let begun = Instant::now();
     tracing::info!(
-        "{} {}: packing {} files, {} bytes",
+        "{} {}: packing {}, {} bytes",
         component.name,
         component.version,
-        component.files(),
+        component.files_in_words(),
         component.size()
     );
     let archive = pack(component, plan.compression, &packing.archive, bucket).await?;

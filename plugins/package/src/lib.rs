@@ -39,6 +39,7 @@ pub const PLUGIN: Plugin = Plugin {
             "refused or failed: a component cannot be packed, a version is there with other content, the bucket refused",
         ),
         (2, "settings unusable; nothing was touched, and all problems are named at once"),
+        (3, "done, but only some of the pipelines of `trigger` were started or ended well"),
         (
             75,
             "temporary: the bucket was out of reach, another run packs the same component, a source changed meanwhile, or told to stop; a rerun may help",
@@ -51,22 +52,17 @@ pub const PLUGIN: Plugin = Plugin {
 /// # Errors
 /// What went wrong, with the exit code that fits and what had been done before.
 pub async fn run(env: Env, stop: Stop) -> Result<Report, Failure> {
-    stop.or(async {
-        let settings = Settings::from_env(&env)?;
-        let bucket = Bucket::open(&settings.bucket)?;
-        let observed = observe::observe(&settings, &bucket).await?;
-        let plan = plan::plan(&settings, observed)?;
-        if settings.common.dry_run {
-            return Ok(Report::dry_run(&plan));
-        }
-        match execute::execute(&plan, &bucket, &env, &stop).await {
-            Ok(outcome) => {
-                Ok(settings.starts.into_iter().fold(report::report(&plan, &outcome), Report::start))
-            }
-            Err(failed) => Err(Failure::from(failed.source).after(report::failed(&plan, &failed.done))),
-        }
-    })
-    .await
+    let settings = Settings::from_env(&env)?;
+    let bucket = Bucket::open(&settings.bucket)?;
+    let observed = stop.or(async { Ok(observe::observe(&settings, &bucket).await?) }).await?;
+    let plan = plan::plan(&settings, observed)?;
+    if settings.common.dry_run {
+        return Ok(settings.starts.into_iter().fold(Report::dry_run(&plan), Report::start));
+    }
+    match execute::execute(&plan, &bucket, &env, &stop).await {
+        Ok(outcome) => Ok(settings.starts.into_iter().fold(report::report(&plan, &outcome), Report::start)),
+        Err(failed) => Err(Failure::from(failed.source).after(report::failed(&plan, &failed.done))),
+    }
 }
 
 /// What can go wrong, by what was attempted.

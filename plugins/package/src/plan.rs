@@ -187,10 +187,10 @@ impl fmt::Display for Plan {
                     let what = if *is_overwrite { "replace" } else { "upload" };
                     write!(
                         f,
-                        "{} {}: {what} `{archive}`, {} files, {} bytes",
+                        "{} {}: {what} `{archive}`, {}, {} bytes",
                         component.name,
                         component.version,
-                        component.files(),
+                        component.files_in_words(),
                         component.size()
                     )?;
                 }

@@ -13,7 +13,8 @@ use crate::plan::{ComponentPlan, Plan};
 pub fn report(plan: &Plan, outcome: &Outcome) -> Report {
     let count = plan.components.len();
     let (ending, summary) = if plan.is_empty() {
-        (Ending::NothingToDo, format!("nothing to do: the mirror has all {count} components already"))
+        let all = if count == 1 { "the component".to_owned() } else { format!("all {count} components") };
+        (Ending::NothingToDo, format!("nothing to do: the mirror has {all} already"))
     } else {
         (Ending::Done, format!("{} of {count} components were packed into the mirror", outcome.packed.len()))
     };

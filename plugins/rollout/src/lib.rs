@@ -44,7 +44,10 @@ pub const PLUGIN: Plugin = Plugin {
         (0, "every selected environment has the version, or nothing was owed (`resume`)"),
         (1, "all selected environments failed, or it was refused, or a monitor stayed paused"),
         (2, "settings unusable; nothing was touched, and all problems are named at once"),
-        (3, "some environments failed, the others have the version"),
+        (
+            3,
+            "some environments failed, the others have the version; or only some of the pipelines of `trigger` were started or ended well",
+        ),
         (
             75,
             "temporary: the API server was out of reach, all environments were taken by other runs, or told to stop; a rerun goes on",
@@ -243,7 +246,7 @@ impl Fault for Error {
         match self {
             Self::Cluster(error) => error.hints(),
             Self::Bucket(error) => error.hints(),
-            Self::Monitors(monitors::Error::Http(error)) => error.hints(),
+            Self::Monitors(monitors::Error::Http(error)) => error.hints_about("uptimerobot_url"),
             Self::Helm(process::Error::Start { .. }) => {
                 vec!["put helm on the PATH, or name it with the setting `helm`".to_owned()]
             }

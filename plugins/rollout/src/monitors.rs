@@ -228,6 +228,14 @@ mod tests {
         assert!(begins_with("abc - Protheus (ERP)", "abc - Protheus"));
     }
 
+    #[tokio::test]
+    async fn a_service_that_is_not_there_names_the_setting_with_its_address() {
+        use shared::failure::Fault as _;
+        let error = monitors(MonitorPolicy::Required).all().await.unwrap_err();
+        let hints = crate::Error::from(error).hints();
+        assert!(hints[0].starts_with("is `uptimerobot_url` right, and can it be reached"), "{hints:?}");
+    }
+
     #[test]
     fn none_or_several_refuse_the_namespace_unless_allowed() {
         let all =

@@ -111,11 +111,9 @@ fn judge(output: &Output, errors: &str) -> Result<(), String> {
     let first_error = errors.lines().map(str::trim).find(|line| !line.is_empty());
     match first_error {
         Some(error) => Err(error.to_owned()),
-        None if !output.status.success() => {
-            Err(format!("it ended with {}: {}", output.status, output.tail()))
-        }
+        None if !output.status.success() => Err(format!("it ended with {}: {}", output.status, output.tail)),
         None if output.stdout.contains(APPLIED) => Ok(()),
-        None => Err(format!("it did not say `{APPLIED}`, but: {}", output.tail())),
+        None => Err(format!("it did not say `{APPLIED}`, but: {}", output.tail)),
     }
 }
 
@@ -132,6 +130,7 @@ mod tests {
             status: ExitStatus::from_raw(code << 8),
             stdout: stdout.to_owned(),
             stderr: String::new(),
+            tail: stdout.to_owned(),
             elapsed: Duration::ZERO,
         }
     }

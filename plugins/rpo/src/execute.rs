@@ -49,7 +49,7 @@ pub async fn execute(
     let mut done = Outcome::default();
     for edition in &plan.editions {
         let EditionPlan::Assemble(assembly) = edition else { continue };
-        match stop.interrupting(publish(plan, assembly, bucket, appserver, env)).await {
+        match publish(plan, assembly, bucket, appserver, env, stop).await {
             Ok(manifest) => done.published.push((assembly.edition, manifest)),
             Err(source) => return Err(Failed { done, source }),
         }
@@ -63,32 +63,38 @@ async fn publish(
     bucket: &Bucket,
     appserver: &AppServer,
     env: &Env,
+    stop: &Stop,
 ) -> Result<RpoManifest, Error> {
     let folder = format!("{}/{}", assembly.result, assembly.generation);
     let key = Key::new(format!("{folder}/manifest.json"), Kind::Json);
     let run = Run::this(env);
-    let claim = match bucket.claim::<RpoManifest>(&key, &run, plan.claim_timeout).await? {
+    let manifest = match stop.interrupting(claim(plan, &key, &run, bucket)).await? {
         Claim::Held { run, since } => return Err(Error::Busy { run, since: since.to_string() }),
-        Claim::Taken(claim) => claim,
-        Claim::Published(manifest, version) => {
-            // A run that was cut before the pointer was written.
-            if is_there(&manifest, bucket).await? {
-                point_to(&manifest, assembly, bucket).await?;
-                return Ok(manifest);
-            }
-            // Somebody removed the RPO and left its manifest.
-            let overtaken = || Error::Overtaken { key: key.to_string() };
-            bucket.reclaim::<RpoManifest>(&key, &run, &version).await?.ok_or_else(overtaken)?
+        // A run that was cut before the pointer was written.
+        Claim::Published(manifest, _) => manifest,
+        Claim::Taken(claim) => {
+            bucket
+                .finish(&key, &run, claim, stop, async |own| {
+                    let work = Workspace::new(env, &assembly.generation)?;
+                    assemble(plan, assembly, bucket, appserver, &work, &folder, own).await
+                })
+                .await?
         }
     };
-    let manifest = bucket
-        .finish(&key, &run, claim, async |own| {
-            let work = Workspace::new(env, &assembly.generation)?;
-            assemble(plan, assembly, bucket, appserver, &work, &folder, own).await
-        })
-        .await?;
-    point_to(&manifest, assembly, bucket).await?;
+    stop.interrupting(point_to(&manifest, assembly, bucket)).await?;
     Ok(manifest)
+}
+
+/// Claims the generation; what somebody removed and left the manifest of is claimed anew.
+async fn claim(plan: &Plan, key: &Key, run: &Run, bucket: &Bucket) -> Result<Claim<RpoManifest>, Error> {
+    match bucket.claim::<RpoManifest>(key, run, plan.claim_timeout).await? {
+        Claim::Published(manifest, version) if !is_there(&manifest, bucket).await? => {
+            let overtaken = || Error::Overtaken { key: key.to_string() };
+            let claim = bucket.reclaim::<RpoManifest>(key, run, &version).await?.ok_or_else(overtaken)?;
+            Ok(Claim::Taken(claim))
+        }
+        claim => Ok(claim),
+    }
 }
 
 /// Downloads the base, applies every pending patch on it, uploads the result.

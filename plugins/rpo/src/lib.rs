@@ -37,6 +37,7 @@ pub const PLUGIN: Plugin = Plugin {
             "refused or failed: a patch did not apply, the AppServer or the bucket refused; `latest.json` still names the last good RPO",
         ),
         (2, "settings unusable; nothing was touched, and all problems are named at once"),
+        (3, "done, but only some of the pipelines of `trigger` were started or ended well"),
         (
             75,
             "temporary: the bucket was out of reach, another run assembles the same RPO, or told to stop; a rerun goes on",
@@ -49,24 +50,22 @@ pub const PLUGIN: Plugin = Plugin {
 /// # Errors
 /// What went wrong, with the exit code that fits and what had been done before.
 pub async fn run(env: Env, stop: Stop) -> Result<Report, Failure> {
-    stop.or(async {
-        let settings = Settings::from_env(&env)?;
-        let bucket = Bucket::open(&settings.bucket)?;
-        let appserver = AppServer::new(&settings, &env);
-        let observed = observe::observe(&settings, &bucket, &appserver).await?;
-        let plan = plan::plan(&settings, observed)?;
-        if settings.common.dry_run {
-            return Ok(Report::dry_run(&plan));
-        }
-        match execute::execute(&plan, &bucket, &appserver, &env, &stop).await {
-            Ok(outcome) => {
-                let report = report::report(&plan, &outcome);
-                Ok(if settings.build_image { report } else { report.without_trigger() })
-            }
-            Err(failed) => Err(Failure::from(failed.source).after(report::failed(&plan, &failed.done))),
-        }
-    })
-    .await
+    let settings = Settings::from_env(&env)?;
+    let bucket = Bucket::open(&settings.bucket)?;
+    let appserver = AppServer::new(&settings, &env);
+    let observed = stop.or(async { Ok(observe::observe(&settings, &bucket, &appserver).await?) }).await?;
+    let plan = plan::plan(&settings, observed)?;
+    if settings.common.dry_run {
+        return Ok(triggering(&settings, Report::dry_run(&plan)));
+    }
+    match execute::execute(&plan, &bucket, &appserver, &env, &stop).await {
+        Ok(outcome) => Ok(triggering(&settings, report::report(&plan, &outcome))),
+        Err(failed) => Err(Failure::from(failed.source).after(report::failed(&plan, &failed.done))),
+    }
+}
+
+fn triggering(settings: &Settings, report: Report) -> Report {
+    if settings.build_image { report } else { report.without_trigger() }
 }
 
 /// What can go wrong, by what was attempted.
@@ -187,7 +186,13 @@ impl Fault for Error {
                 ]
             }
             Self::Pointer { key, .. } => {
-                vec![format!("remove `{key}` to begin anew from the RPO in `rpo_source`")]
+                vec![
+                    format!(
+                        "look at `{key}` in the bucket itself; if it is sound there, something else answers in the bucket's place: look at `endpoint` and at the proxy"
+                    ),
+                    "only if it is broken there: put a sound copy in its place, or, as the last resort, remove it to begin anew from the RPO in `rpo_source`"
+                        .to_owned(),
+                ]
             }
             Self::NotApplied { .. } => {
                 vec!["the published RPO was not touched; the patches were applied on a copy".to_owned()]

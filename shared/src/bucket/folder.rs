@@ -1,7 +1,8 @@
 //! A plain directory as a bucket. object_store writes whole files by atomic rename and creates by hard link, both from a file beside the
 //! target, `<name>#<number>`, that it never lists; what it lacks is added here: compare-and-swap, and the removal of such files of dead runs.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,7 +73,11 @@ impl Folder {
     async fn locked(&self) -> Result<File> {
         let lock = self.lock.clone();
         let locked = tokio::task::spawn_blocking(move || {
-            let file = File::create(lock)?;
+            // A run of another user may have made it; a lock needs no right to write.
+            let file = match OpenOptions::new().append(true).create(true).open(&lock) {
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => File::open(&lock)?,
+                opened => opened?,
+            };
             file.lock()?;
             Ok::<_, std::io::Error>(file)
         });

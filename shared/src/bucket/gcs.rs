@@ -9,6 +9,7 @@ use std::sync::Arc;
 use object_store::gcp::{GcpCredential, GoogleCloudStorageBuilder};
 use object_store::{ObjectStore, StaticCredentialProvider};
 
+use super::answer::Watch;
 use super::settings::service_account;
 use super::{BucketSettings, Error, GcsKey, server};
 use identity::MachineIdentity;
@@ -25,6 +26,7 @@ pub(super) fn open(
     let mut builder = GoogleCloudStorageBuilder::new()
         .with_bucket_name(bucket)
         .with_client_options(server::client_options(settings, "storage.googleapis.com"))
+        .with_http_connector(Watch::new(settings.net.redactor()))
         .with_retry(server::retry());
     if let Some(endpoint) = &settings.endpoint {
         builder = builder.with_base_url(endpoint.as_str().trim_end_matches('/'));

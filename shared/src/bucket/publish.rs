@@ -3,13 +3,19 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 
 use super::{Bucket, Error, Key, Put, Version};
 use crate::failure::Exit;
 use crate::run::{Fate, Run};
+use crate::stop::{Stop, Stopped};
+
+/// How long giving a claim up may take.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// What stands in a manifest object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,26 +78,32 @@ impl Own<'_> {
 }
 
 impl Bucket {
-    /// Does the work that a claim was taken for: publishes what it gives, or gives the claim up when it fails.
+    /// Does the work that a claim was taken for: publishes what it gives, or gives the claim up when it fails or is told to stop.
     ///
     /// # Errors
     /// The work's own, or when the manifest cannot be written.
-    pub async fn finish<C: DeserializeOwned + Serialize, E: From<Error>>(
+    pub async fn finish<C: DeserializeOwned + Serialize, E: From<Error> + From<Stopped>>(
         &self,
         key: &Key,
         run: &Run,
         claim: Version,
+        stop: &Stop,
         work: impl AsyncFnOnce(&mut Own<'_>) -> Result<C, E>,
     ) -> Result<C, E> {
         let mut own = Own { bucket: self, key, run, version: claim };
-        let done = match work(&mut own).await {
+        let done = match stop.interrupting(work(&mut own)).await {
             Ok(content) => self.settle(key, &content, &own.version).await.map(|()| content).map_err(E::from),
             Err(error) => Err(error),
         };
-        if done.is_err()
-            && let Err(error) = self.give_up::<C>(key, run, &own.version).await
-        {
-            tracing::warn!("the claim `{key}` stays until it is old: {}", crate::failure::chain(&error));
+        if done.is_err() {
+            // Whoever told it to stop does not wait long.
+            let given_up = timeout(LAST_WORDS, self.give_up::<C>(key, run, &own.version)).await;
+            let reason = match given_up {
+                Ok(Ok(())) => return done,
+                Ok(Err(error)) => crate::failure::chain(&error),
+                Err(_) => "the bucket did not answer in time".to_owned(),
+            };
+            tracing::warn!("the claim `{key}` stays until it is old: {reason}");
         }
         done
     }
@@ -120,41 +132,46 @@ impl Bucket {
         run: &Run,
         patience: Duration,
     ) -> Result<Claim<C>, Error> {
-        let mut tried = None;
         loop {
             let now = Timestamp::now();
             let taken = match self.manifest::<C>(key).await? {
-                None => self.put_new(key, claim_of::<C>(run, now)?).await?,
+                None => self.write_manifest(key, claim_of::<C>(run, now)?, None).await?,
                 Some((Manifest::Published(content), version)) => {
                     return Ok(Claim::Published(content, version));
-                }
-                Some((
-                    Manifest::Uploading { run: holder, since } | Manifest::Replacing { run: holder, since, .. },
-                    version,
-                )) if tried == Some(since) && holder == run.to_string() => {
-                    // A write whose answer was lost is repeated by the client, and the repetition refused.
-                    return Ok(Claim::Taken(version));
                 }
                 Some((Manifest::Uploading { run: holder, since }, version)) => {
                     if is_held(run, &holder, since, patience) {
                         return Ok(Claim::Held { run: holder, since });
                     }
                     tell_of_taking_over("upload", &holder, since);
-                    self.put_if_unchanged(key, claim_of::<C>(run, now)?, &version).await?
+                    self.write_manifest(key, claim_of::<C>(run, now)?, Some(&version)).await?
                 }
                 Some((Manifest::Replacing { run: holder, since, replaces }, version)) => {
                     if is_held(run, &holder, since, patience) {
                         return Ok(Claim::Held { run: holder, since });
                     }
                     tell_of_taking_over("replacement", &holder, since);
-                    self.put_if_unchanged(key, replacement_of(run, now, replaces)?, &version).await?
+                    self.write_manifest(key, replacement_of(run, now, replaces)?, Some(&version)).await?
                 }
             };
-            tried = Some(now);
             if let Put::Written(version) = taken {
                 return Ok(Claim::Taken(version));
             }
         }
+    }
+
+    /// Writes a manifest in place of the one that was read, or where there was none. A write whose answer was lost is repeated by the client, and the
+    /// repetition refused: what is there then is ours, because a claim has its run and time in it.
+    async fn write_manifest(&self, key: &Key, manifest: Bytes, read: Option<&Version>) -> Result<Put, Error> {
+        let put = match read {
+            None => self.put_new(key, manifest.clone()).await?,
+            Some(version) => self.put_if_unchanged(key, manifest.clone(), version).await?,
+        };
+        if let Put::Written(_) = put {
+            return Ok(put);
+        }
+        let there = self.fetch(key).await?.filter(|object| object.bytes == manifest);
+        Ok(there.map_or(Put::Refused, |object| Put::Written(object.version)))
     }
 
     /// Turns something published into a claim, to publish it anew; `None` when somebody was faster.
@@ -167,7 +184,7 @@ impl Bucket {
         run: &Run,
         version: &Version,
     ) -> Result<Option<Version>, Error> {
-        match self.put_if_unchanged(key, claim_of::<C>(run, Timestamp::now())?, version).await? {
+        match self.write_manifest(key, claim_of::<C>(run, Timestamp::now())?, Some(version)).await? {
             Put::Written(version) => Ok(Some(version)),
             Put::Refused => Ok(None),
         }
@@ -185,7 +202,7 @@ impl Bucket {
         version: &Version,
     ) -> Result<Option<Version>, Error> {
         let claim = replacement_of(run, Timestamp::now(), Box::new(replaced))?;
-        match self.put_if_unchanged(key, claim, version).await? {
+        match self.write_manifest(key, claim, Some(version)).await? {
             Put::Written(version) => Ok(Some(version)),
             Put::Refused => Ok(None),
         }
@@ -196,7 +213,7 @@ impl Bucket {
     /// # Errors
     /// When the bucket cannot be written, or another run took the claim over meanwhile.
     pub async fn renew<C: Serialize>(&self, key: &Key, run: &Run, claim: &Version) -> Result<Version, Error> {
-        match self.put_if_unchanged(key, claim_of::<C>(run, Timestamp::now())?, claim).await? {
+        match self.write_manifest(key, claim_of::<C>(run, Timestamp::now())?, Some(claim)).await? {
             Put::Written(version) => Ok(version),
             Put::Refused => Err(self.taken_over(key)),
         }
@@ -205,7 +222,7 @@ impl Bucket {
     /// Gives up a claim after a failure, so that the next run need not wait for it to grow stale.
     ///
     /// # Errors
-    /// When the bucket cannot be written; a claim that another run took over is left alone.
+    /// When the bucket cannot be written, or another run took the claim over meanwhile: then it is left alone.
     pub async fn give_up<C: DeserializeOwned + Serialize>(
         &self,
         key: &Key,
@@ -217,7 +234,10 @@ impl Bucket {
             Some((Manifest::Replacing { replaces, .. }, _)) => replacement_of(run, since, replaces)?,
             _ => json(&Manifest::<C>::Uploading { run: run.to_string(), since })?,
         };
-        self.put_if_unchanged(key, stale, claim).await.map(|_| ())
+        match self.write_manifest(key, stale, Some(claim)).await? {
+            Put::Written(_) => Ok(()),
+            Put::Refused => Err(self.taken_over(key)),
+        }
     }
 
     /// Ends a claim: from now on the object counts as published.
@@ -225,7 +245,7 @@ impl Bucket {
     /// # Errors
     /// When the bucket cannot be written, or another run took the claim over meanwhile.
     pub async fn settle<C: Serialize>(&self, key: &Key, content: C, claim: &Version) -> Result<(), Error> {
-        match self.put_if_unchanged(key, json(&Manifest::Published(content))?, claim).await? {
+        match self.write_manifest(key, json(&Manifest::Published(content))?, Some(claim)).await? {
             Put::Written(_) => Ok(()),
             Put::Refused => Err(self.taken_over(key)),
         }
@@ -237,11 +257,11 @@ impl Bucket {
     }
 }
 
-fn claim_of<C: Serialize>(run: &Run, since: Timestamp) -> Result<bytes::Bytes, Error> {
+fn claim_of<C: Serialize>(run: &Run, since: Timestamp) -> Result<Bytes, Error> {
     json(&Manifest::<C>::Uploading { run: run.to_string(), since })
 }
 
-fn json(value: &impl Serialize) -> Result<bytes::Bytes, Error> {
+fn json(value: &impl Serialize) -> Result<Bytes, Error> {
     let mut text = serde_json::to_vec_pretty(value).map_err(|error| Error {
         attempted: "write a manifest".to_owned(),
         bucket: String::new(),
@@ -253,11 +273,7 @@ fn json(value: &impl Serialize) -> Result<bytes::Bytes, Error> {
     Ok(text.into())
 }
 
-fn replacement_of<C: Serialize>(
-    run: &Run,
-    since: Timestamp,
-    replaces: Box<C>,
-) -> Result<bytes::Bytes, Error> {
+fn replacement_of<C: Serialize>(run: &Run, since: Timestamp, replaces: Box<C>) -> Result<Bytes, Error> {
     json(&Manifest::Replacing { run: run.to_string(), since, replaces })
 }
 

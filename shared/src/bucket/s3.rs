@@ -6,6 +6,7 @@ use std::sync::Arc;
 use object_store::ObjectStore;
 use object_store::aws::AmazonS3Builder;
 
+use super::answer::Watch;
 use super::{BucketSettings, Error, server};
 
 /// The store of an S3 bucket; nothing is asked of it yet.
@@ -23,6 +24,7 @@ pub(super) fn open(
         .with_region(&settings.region)
         .with_virtual_hosted_style_request(false)
         .with_client_options(server::client_options(settings, "s3.amazonaws.com"))
+        .with_http_connector(Watch::new(settings.net.redactor()))
         .with_retry(server::retry());
     if let Some(endpoint) = &settings.endpoint {
         builder = builder.with_endpoint(endpoint.as_str().trim_end_matches('/'));

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::*;
 use crate::failure::{Exit, Fault as _, chain};
 use crate::run::Run;
+use crate::stop::{Stop, Stopped};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Content {
@@ -232,6 +233,34 @@ async fn a_renewed_claim_is_young_and_one_that_was_taken_over_cannot_be_renewed(
     bucket.settle(&key, Content { size: 1 }, &renewed).await.unwrap();
 }
 
+#[derive(Debug, thiserror::Error)]
+enum WorkError {
+    #[error(transparent)]
+    Bucket(#[from] Error),
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
+#[tokio::test]
+async fn work_that_is_told_to_stop_frees_its_claim_for_runs_of_other_machines() {
+    let (_folder, bucket) = folder_bucket();
+    let key = Key::new("x/manifest.json", Kind::Json);
+    let hour = Duration::from_secs(3600);
+    let Claim::Taken(claim) = bucket.claim::<Content>(&key, &run("build 1"), hour).await.unwrap() else {
+        panic!("not taken")
+    };
+    let (sender, stop) = Stop::manual();
+    let stopped = bucket
+        .finish(&key, &run("build 1"), claim, &stop, async |_| {
+            sender.send(true).unwrap();
+            std::future::pending::<Result<Content, WorkError>>().await
+        })
+        .await;
+    assert!(matches!(stopped, Err(WorkError::Stopped(_))), "{stopped:?}");
+    let next = bucket.claim::<Content>(&key, &run("build 2"), hour).await.unwrap();
+    assert!(matches!(next, Claim::Taken(_)), "{next:?}");
+}
+
 #[tokio::test]
 async fn work_that_fails_frees_its_claim_even_if_it_was_renewed() {
     let (_folder, bucket) = folder_bucket();
@@ -239,9 +268,9 @@ async fn work_that_fails_frees_its_claim_even_if_it_was_renewed() {
     let this = run("build 1");
     let claim = claim_since(&bucket, &key, &this, "2020-01-01T00:00:00Z").await;
     let failed = bucket
-        .finish(&key, &this, claim, async |own| {
+        .finish(&key, &this, claim, &Stop::manual().1, async |own| {
             own.renew::<Content>().await?;
-            Err::<Content, Error>(bucket.refused("work".to_owned(), "on purpose".to_owned()))
+            Err::<Content, WorkError>(bucket.refused("work".to_owned(), "on purpose".to_owned()).into())
         })
         .await;
     assert!(failed.is_err());
@@ -250,9 +279,9 @@ async fn work_that_fails_frees_its_claim_even_if_it_was_renewed() {
         panic!("not taken")
     };
     let done = bucket
-        .finish(&key, &run("build 2"), claim, async |own| {
+        .finish(&key, &run("build 2"), claim, &Stop::manual().1, async |own| {
             own.renew::<Content>().await?;
-            Ok::<_, Error>(Content { size: 3 })
+            Ok::<_, WorkError>(Content { size: 3 })
         })
         .await;
     assert_eq!(done.unwrap(), Content { size: 3 });

@@ -1,7 +1,7 @@
 //! Outputs as `KEY=value` lines.
 
-use std::fs::OpenOptions;
-use std::io::{self, Write as _};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 use base64::Engine as _;
@@ -45,7 +45,22 @@ pub(super) fn append(file: &Path, outputs: &Map<String, Value>) -> io::Result<()
             tracing::warn!("the output `{key}` is too long for DRONE_OUTPUT and is only in `.esteira`");
         }
     }
+    if !lines.is_empty() && is_last_line_open(file) {
+        lines.insert(0, '\n');
+    }
     OpenOptions::new().create(true).append(true).open(file)?.write_all(lines.as_bytes())
+}
+
+/// Whether what is appended would become part of somebody's last line. Nothing is read from a pipe.
+fn is_last_line_open(file: &Path) -> bool {
+    let last_byte = || -> io::Result<u8> {
+        let mut file = File::open(file)?;
+        file.seek(SeekFrom::End(-1))?;
+        let mut last = [0];
+        file.read_exact(&mut last)?;
+        Ok(last[0])
+    };
+    file.is_file() && last_byte().is_ok_and(|last| last != b'\n')
 }
 
 fn text(value: &Value) -> String {

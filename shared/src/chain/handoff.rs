@@ -1,14 +1,17 @@
 //! Outputs in the bucket: one object per name under the prefix `handoff`, with who wrote it and when. Compare-and-swap, so that two runs that hand
 //! on the same name cannot mix.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::Error;
 use crate::bucket::{BUCKET, Bucket, BucketSettings, Key, Kind, Put};
+use crate::failure::chain;
 use crate::run::Run;
-use crate::settings::{COMMON, Common, Env, Problems, Reader};
+use crate::settings::{COMMON, Common, Env, Problems, Readable, Reader, Setting};
 
 const TRIES: u32 = 5;
 
@@ -20,30 +23,63 @@ struct Handed {
     outputs: Map<String, Value>,
 }
 
-/// The snapshot with the outputs that settings ask for and the workspace does not have.
-pub(crate) async fn take(mut env: Env, common: &Common) -> Result<Env, Error> {
+/// The snapshot with the outputs that the settings of the step `own` ask for and the workspace does not have. An error is noted in their place and
+/// given back, so that it is told together with all other problems of the settings.
+pub(crate) async fn take(
+    mut env: Env,
+    common: &Common,
+    settings: &[&[Setting]],
+    own: &str,
+) -> (Env, Option<Error>) {
     // What the workspace has comes first, and nobody knows what it has.
     if env.unreadable_outputs().is_some() {
-        return Ok(env);
+        return (env, None);
     }
-    let wanted = env.lacking_outputs();
-    let Some((bucket, prefix)) = place(&env, common).filter(|_| !wanted.is_empty()) else { return Ok(env) };
-    let bucket = bucket?;
-    for step in wanted {
-        let key = key(&prefix, &step);
-        let found = match bucket.fetch(&key).await? {
-            Some(object) => {
-                let Handed { written_by, written_at, outputs } = parse(&key, &object.bytes)?;
+    let wanted = env.lacking_outputs(settings, own);
+    let Some((bucket, prefix)) = place(&env, common).filter(|_| !wanted.is_empty()) else {
+        return (env, None);
+    };
+    let found = match bucket {
+        Ok(bucket) => found(&bucket, &prefix, &wanted).await,
+        Err(error) => Err(error),
+    };
+    match found {
+        Ok(found) => {
+            wanted.into_iter().zip(found).for_each(|(step, outputs)| env.add_outputs(step, outputs));
+            (env, None)
+        }
+        Err(error) => {
+            let reason = chain(&error);
+            wanted.into_iter().for_each(|step| env.add_outputs(step, Err(reason.clone())));
+            (env, Some(error))
+        }
+    }
+}
+
+/// What the bucket has of each step.
+async fn found(
+    bucket: &Bucket,
+    prefix: &str,
+    steps: &BTreeSet<String>,
+) -> Result<Vec<Readable<Map<String, Value>>>, Error> {
+    let mut all = Vec::new();
+    for step in steps {
+        let key = key(prefix, step);
+        let object = bucket.fetch(&key).await?;
+        all.push(match object.map(|object| parse(&key, &object.bytes)) {
+            Some(Ok(Handed { written_by, written_at, outputs })) => {
                 tracing::info!(
                     "outputs of `{step}` come from `{key}`, written by {written_by} at {written_at:.0}"
                 );
                 Ok(outputs)
             }
+            Some(Err(strange)) => {
+                Err(format!("{strange}; look at it, and remove it if nothing else needs it"))
+            }
             None => Err(format!("neither the workspace has `.esteira/{step}.json` nor the bucket `{key}`")),
-        };
-        env.add_outputs(step, found);
+        });
     }
-    Ok(env)
+    Ok(all)
 }
 
 /// Keeps the outputs in the bucket, if that is asked for. What is there already is not written again.

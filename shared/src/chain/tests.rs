@@ -5,7 +5,8 @@ use std::path::Path;
 use serde_json::json;
 
 use super::*;
-use crate::settings::{COMMON, Reader};
+use crate::bucket::BUCKET;
+use crate::settings::{COMMON, Reader, Setting};
 
 fn env(workspace: &Path, variables: &[(&str, String)]) -> Env {
     let variables: BTreeMap<_, _> =
@@ -15,6 +16,12 @@ fn env(workspace: &Path, variables: &[(&str, String)]) -> Env {
 
 fn common(env: &Env) -> Common {
     Common::read(&mut Reader::new(env, &[COMMON]), env)
+}
+
+async fn taken(env: &Env) -> Env {
+    let (taken, error) = take(env.clone(), &common(env), &[COMMON], "rollout").await;
+    assert!(error.is_none(), "{error:?}");
+    taken
 }
 
 fn outputs() -> Map<String, Value> {
@@ -28,7 +35,7 @@ fn outputs() -> Map<String, Value> {
 async fn outputs_go_to_the_workspace_the_dotenv_file_and_the_servers_own() {
     let workspace = tempfile::tempdir().unwrap();
     let drone = workspace.path().join("drone.env");
-    fs::write(&drone, "EARLIER=1\n").unwrap();
+    fs::write(&drone, "EARLIER=1").unwrap();
     let env = env(
         workspace.path(),
         &[("PLUGIN_OUTPUT_FILE", "out/values.env".into()), (DRONE_OUTPUT, drone.display().to_string())],
@@ -64,7 +71,7 @@ async fn another_workspace_takes_them_from_the_bucket() {
     assert_eq!(fs::read(&object).unwrap(), before, "what is there is not written again");
 
     let taker = env(second.path(), &place);
-    let taken = take(taker.clone(), &common(&taker)).await.unwrap();
+    let taken = taken(&taker).await;
     assert_eq!(taken.outputs()["rpo"].as_ref().unwrap()["version"], "12.1");
     let reason = taken.outputs()["chart"].as_ref().unwrap_err();
     assert!(
@@ -73,8 +80,8 @@ async fn another_workspace_takes_them_from_the_bucket() {
     );
 
     fs::write(&object, "{").unwrap();
-    let error = take(taker, &common(&giver)).await.unwrap_err();
-    assert!(matches!(error, Error::Strange { .. }), "{error}");
+    let strange = self::taken(&taker).await.outputs()["rpo"].clone().unwrap_err();
+    assert!(strange.contains("`handoff/acme/rpo.json` in the bucket is not what"), "{strange}");
     give(&giver, &common(&giver), "rpo", &outputs()).await.unwrap();
     assert!(fs::read_to_string(&object).unwrap().contains("written_by"));
 }
@@ -92,6 +99,30 @@ async fn what_the_workspace_has_is_not_taken_from_the_bucket() {
     fs::create_dir(workspace.path().join(".esteira")).unwrap();
     fs::write(workspace.path().join(".esteira/rpo.json"), "{\"version\": \"true\"}").unwrap();
     let env = env(workspace.path(), &variables);
-    let taken = take(env.clone(), &common(&env)).await.unwrap();
+    let taken = taken(&env).await;
     assert_eq!(taken.outputs()["rpo"].as_ref().unwrap()["version"], "true");
+}
+
+#[tokio::test]
+async fn an_error_of_the_bucket_ends_a_run_only_if_nothing_else_is_wrong_with_its_settings() {
+    let workspace = tempfile::tempdir().unwrap();
+    let file = workspace.path().join("no-folder");
+    fs::write(&file, "").unwrap();
+    let settings: &[&[Setting]] = &[COMMON, BUCKET];
+    let variables = [
+        ("PLUGIN_BUCKET", format!("file://{}", file.display())),
+        ("PLUGIN_HANDOFF", "h".into()),
+        ("PLUGIN_OUTPUT_AS", "@rpo.version".into()),
+    ];
+    for (wrong, is_told_alone) in [("PLUGIN_REPORT_DIR", true), ("PLUGIN_DRYRUN", false)] {
+        let env = env(workspace.path(), &[&variables[..], &[(wrong, "@chart.version".into())]].concat());
+        let (env, error) = take(env.clone(), &common(&env), settings, "rollout").await;
+        let error = error.unwrap();
+        let exit = error.exit();
+        let failure = Failure::from(Reader::new(&env, settings).finish(|| Some(())).unwrap_err());
+        assert_eq!(failure.exit, Exit::Settings);
+        let failure = error.or_other_problems(failure);
+        assert_eq!(failure.source.is::<Error>(), is_told_alone, "{failure}");
+        assert_eq!(failure.exit, if is_told_alone { exit } else { Exit::Settings });
+    }
 }

@@ -43,6 +43,17 @@ pub(crate) async fn start_pipelines(
     }
 }
 
+/// A dry run's report with the pipelines that a run would start. What they are given is not known yet.
+pub(crate) fn would_start(ci: &CiSettings, report: Report) -> Report {
+    let condition = if ci.only_when_changed { ", unless there is nothing to do" } else { "" };
+    let own = ci.triggers.iter().filter(|_| !report.is_trigger_off);
+    let targets: Vec<String> =
+        own.chain(report.starts.iter().map(|start| &start.target)).map(ToString::to_string).collect();
+    targets
+        .into_iter()
+        .fold(report, |report, target| report.fact("would start", format!("{target}{condition}")))
+}
+
 fn wanted(ci: &CiSettings, env: &Env, own: &str, report: &Report) -> Result<Vec<Start>, Error> {
     let mut starts = Vec::new();
     if !report.is_trigger_off {
@@ -52,4 +63,31 @@ fn wanted(ci: &CiSettings, env: &Env, own: &str, report: &Report) -> Result<Vec<
     }
     starts.extend(report.starts.iter().cloned());
     Ok(starts)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::{ACTION, CI, target};
+    use super::*;
+    use crate::settings::Reader;
+
+    #[test]
+    fn a_dry_run_says_what_a_run_would_start() {
+        let read = |when: &str| {
+            let env = Env::of(&[("PLUGIN_TRIGGER", "a/b@main, a/c"), ("PLUGIN_TRIGGER_WHEN", when)]);
+            CiSettings::read(&mut Reader::new(&env, &[CI, ACTION]), &env)
+        };
+        let own = Start { target: target("a/d").unwrap(), parameters: BTreeMap::new() };
+        let report = Report { ending: Ending::DryRun, ..Report::default() }.start(own);
+        let said = |when: &str, report: Report| -> Vec<String> {
+            let facts = would_start(&read(when), report).facts;
+            facts.into_iter().map(|(name, value)| format!("{name} {value}")).collect()
+        };
+        let all = ["would start a/b@main", "would start a/c", "would start a/d"];
+        assert_eq!(said("always", report.clone()), all);
+        let own = ["would start a/d, unless there is nothing to do"];
+        assert_eq!(said("changed", report.without_trigger()), own);
+    }
 }

@@ -133,8 +133,14 @@ impl Drone {
     }
 
     /// Changes branch and `disabled`; nothing else of a cron is read here (handler/api/repos/crons/update.go).
-    pub(super) async fn change(&self, path: &str, name: &str, branch: &str) -> Result<(), Error> {
-        let body = json!({ "branch": branch, "disabled": false });
+    pub(super) async fn change(
+        &self,
+        path: &str,
+        name: &str,
+        branch: &str,
+        is_enabled: bool,
+    ) -> Result<(), Error> {
+        let body = json!({ "branch": branch, "disabled": !is_enabled });
         let attempt = format!("change the schedule `{name}` of `{path}`");
         let sent = self.api.send_json(Method::PATCH, &cron(path, name), &body).await;
         good(&attempt, sent.map_err(|source| failed(&attempt, source))?).map(drop)

@@ -28,7 +28,13 @@ pub(crate) enum Error {
     #[error("{link} ended as `{status}`")]
     Unsuccessful { link: String, status: String },
     #[error("{link} is not done after {limit}; last seen as `{status}`")]
-    TimedOut { link: String, limit: String, status: String },
+    TimedOut {
+        link: String,
+        limit: String,
+        status: String,
+        /// Why it could not be seen at the end, if so.
+        source: Option<Box<Error>>,
+    },
     #[error("{link} left the queue without a build: it was cancelled, or its build was removed")]
     Vanished { link: String },
     #[error("told to stop before this was started")]
@@ -36,15 +42,17 @@ pub(crate) enum Error {
     #[error("told to stop; {link} goes on without being waited for")]
     StoppedWaiting { link: String },
     #[error("{count} of {total} pipelines were not started or did not end well:\n  {}", texts.join("\n  "))]
-    Pipelines { count: usize, total: usize, texts: Vec<String>, hints: Vec<String>, is_temporary: bool },
+    Pipelines { count: usize, total: usize, texts: Vec<String>, hints: Vec<String>, exit: Exit },
 }
 
 impl Fault for Error {
     fn exit(&self) -> Exit {
         match self {
+            // Whatever repeats a run that ended with 75 would start a second pipeline.
+            Self::Http { is_uncertain: true, .. } | Self::TimedOut { .. } => Exit::Failed,
             Self::Http { source, .. } => source.exit(),
-            Self::TimedOut { .. } | Self::NotBegun | Self::StoppedWaiting { .. } => Exit::Temporary,
-            Self::Pipelines { is_temporary: true, .. } => Exit::Temporary,
+            Self::NotBegun | Self::StoppedWaiting { .. } => Exit::Temporary,
+            Self::Pipelines { exit, .. } => *exit,
             _ => Exit::Failed,
         }
     }
@@ -55,7 +63,7 @@ impl Fault for Error {
             Self::Http { is_uncertain: true, .. } => {
                 one("it may have been started all the same: look at the server before you run this again")
             }
-            Self::Http { source, .. } => source.hints(),
+            Self::Http { source, .. } => source.hints_about("ci_url"),
             Self::NotFound { .. } => one(
                 "look at the name, and whether the owner of `ci_token` may write there: servers hide what a token may not do",
             ),

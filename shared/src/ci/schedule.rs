@@ -1,6 +1,8 @@
 //! `action: schedule`: the cron of a pipeline on the CI server is as the settings say. Everything is read before anything is written, and a rerun
 //! from wherever a run was cut ends the same. Jenkins' schedule stands in the Jenkinsfile: its block is printed.
 
+mod execute;
+
 use std::fmt;
 
 use jiff::Zoned;
@@ -63,6 +65,15 @@ enum Server {
     Woodpecker(Woodpecker, super::woodpecker::Repository),
 }
 
+impl Server {
+    async fn cron(&self, wanted: &Wanted) -> Result<Option<Cron>, Error> {
+        match self {
+            Self::Drone(drone) => drone.cron(&wanted.repository, &wanted.name).await,
+            Self::Woodpecker(woodpecker, repository) => woodpecker.cron(repository, &wanted.name).await,
+        }
+    }
+}
+
 /// The whole run, instead of the plugin's own.
 pub(crate) async fn run(plugin: &Plugin, env: &Env, stop: &Stop) -> Result<Report, Failure> {
     let common = settings(plugin, env)?;
@@ -82,7 +93,7 @@ pub(crate) async fn run(plugin: &Plugin, env: &Env, stop: &Stop) -> Result<Repor
         return Ok(Report::dry_run(&plan));
     }
     // Not cut by a signal: between deleting and creating there is no schedule.
-    execute(&server, &plan).await?;
+    execute::execute(&server, &plan).await?;
     Ok(report(&plan))
 }
 
@@ -102,36 +113,42 @@ async fn observe(ci: &CiSettings, access: &Access, plugin: &Plugin) -> Result<(S
         timezone: schedule.timezone.clone(),
     };
     let connect = |source| failed("connect to the CI server", source);
-    match access.kind {
+    let server = match access.kind {
         Kind::Drone | Kind::Jenkins => {
             let drone = Drone::open(access).map_err(connect)?;
             if wanted.branch.is_empty() {
                 wanted.branch = drone.default_branch(&wanted.repository).await?;
             }
-            let found = drone.cron(&wanted.repository, &wanted.name).await?;
-            let step = step(&wanted, found, false);
-            Ok((Server::Drone(drone), Plan { wanted, step }))
+            Server::Drone(drone)
         }
         Kind::Woodpecker => {
             let woodpecker = Woodpecker::open(access).map_err(connect)?;
-            let fields = woodpecker.fields().await?;
-            refuse_other_fields(&wanted, fields)?;
+            refuse_what_it_cannot(&wanted, woodpecker.fields().await?)?;
             let repository = woodpecker.repository(&wanted.repository).await?;
             if wanted.branch.is_empty() {
                 wanted.branch.clone_from(&repository.default_branch);
             }
-            let found = woodpecker.cron(&repository, &wanted.name).await?;
-            let step = step(&wanted, found, true);
-            Ok((Server::Woodpecker(woodpecker, repository), Plan { wanted, step }))
+            Server::Woodpecker(woodpecker, repository)
         }
-    }
+    };
+    let found = server.cron(&wanted).await?;
+    let step = step(&wanted, found, matches!(server, Server::Woodpecker(..)));
+    Ok((server, Plan { wanted, step }))
 }
 
-fn refuse_other_fields(wanted: &Wanted, fields: Fields) -> Result<(), Error> {
-    in_fields(fields, &wanted.expression).map_err(|expected| Error::Refused {
+/// Versions of Woodpecker with six fields have no time zones either: one would be dropped without a word.
+fn refuse_what_it_cannot(wanted: &Wanted, fields: Fields) -> Result<(), Error> {
+    let refused = |reason| Error::Refused {
         attempt: format!("schedule `{}` of `{}`", wanted.name, wanted.repository),
-        reason: format!("this version of Woodpecker expects {expected}; got `{}`", wanted.expression),
-    })
+        reason,
+    };
+    in_fields(fields, &wanted.expression).map_err(|expected| {
+        refused(format!("this version of Woodpecker expects {expected}; got `{}`", wanted.expression))
+    })?;
+    match (&wanted.timezone, fields) {
+        (Some(_), Fields::Six) => Err(refused("this version of Woodpecker has no time zones: an expression is read in its server's own; leave `schedule_timezone` unset".to_owned())),
+        _ => Ok(()),
+    }
 }
 
 fn step(wanted: &Wanted, found: Option<Cron>, can_change: bool) -> Step {
@@ -145,35 +162,6 @@ fn step(wanted: &Wanted, found: Option<Cron>, can_change: bool) -> Step {
         Step::Change(found)
     } else {
         Step::Replace(found)
-    }
-}
-
-/// Order: Drone's old cron is deleted first, because a name can be there only once. If the new one is refused then, the old one is put back.
-async fn execute(server: &Server, plan: &Plan) -> Result<(), Error> {
-    let Wanted { repository, name, expression, branch, .. } = &plan.wanted;
-    match (server, &plan.step) {
-        (_, Step::Nothing) => Ok(()),
-        (Server::Drone(drone), Step::Create) => drone.create(repository, name, expression, branch).await,
-        (Server::Drone(drone), Step::Change(_)) => drone.change(repository, name, branch).await,
-        (Server::Drone(drone), Step::Replace(old)) => {
-            drone.delete(repository, name).await?;
-            let created = drone.create(repository, name, expression, branch).await;
-            if created.is_err() {
-                match drone.create(repository, name, &old.expression, &old.branch).await {
-                    Ok(()) => {
-                        tracing::warn!("the schedule `{name}` is `{}` again, as before", old.expression)
-                    }
-                    Err(_) => tracing::warn!("the schedule `{name}` is gone: it was `{}`", old.expression),
-                }
-            }
-            created
-        }
-        (Server::Woodpecker(server, found), Step::Create) => {
-            server.put_cron(&plan.wanted, found.id, None).await
-        }
-        (Server::Woodpecker(server, found), Step::Change(old) | Step::Replace(old)) => {
-            server.put_cron(&plan.wanted, found.id, Some(&old.id)).await
-        }
     }
 }
 
@@ -250,7 +238,7 @@ impl fmt::Display for Plan {
 mod tests {
     use super::*;
 
-    fn wanted() -> Wanted {
+    pub(super) fn wanted() -> Wanted {
         Wanted {
             repository: "erp/rpo".into(),
             name: "weekly".into(),
@@ -260,7 +248,7 @@ mod tests {
         }
     }
 
-    fn found() -> Cron {
+    pub(super) fn found() -> Cron {
         Cron {
             id: "weekly".into(),
             expression: "0 0 10 * * 4".into(),
@@ -287,6 +275,16 @@ mod tests {
         let other = Cron { expression: "0 0 9 * * 4".into(), ..found() };
         assert_eq!(step(&wanted(), Some(other.clone()), false), Step::Replace(other.clone()));
         assert_eq!(step(&wanted(), Some(other.clone()), true), Step::Change(other));
+    }
+
+    #[test]
+    fn a_time_zone_is_refused_where_the_server_would_drop_it() {
+        let zoned = Wanted { timezone: Some("America/Sao_Paulo".into()), ..wanted() };
+        let refused = refuse_what_it_cannot(&zoned, Fields::Six).unwrap_err().to_string();
+        assert!(refused.contains("leave `schedule_timezone` unset"), "{refused}");
+        assert!(refuse_what_it_cannot(&wanted(), Fields::Six).is_ok());
+        let five = Wanted { expression: "0 10 * * 4".into(), ..zoned };
+        assert!(refuse_what_it_cannot(&five, Fields::Five).is_ok());
     }
 
     #[test]

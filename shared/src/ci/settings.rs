@@ -29,7 +29,7 @@ pub const CI: &[Setting] = &[
     Setting::new("schedule_name", "lower-case letters, digits and `-`", "Name of the schedule on the server.").default("the plugin's name"),
     Setting::new("schedule_repository", "a repository `owner/name`", "Repository whose pipeline is scheduled.").default("the repository of this step"),
     Setting::new("schedule_branch", "a branch", "Its branch.").default("the repository's default branch"),
-    Setting::new("schedule_timezone", "a time zone such as `America/Sao_Paulo`", "Time zone of the expression. Drone has none: its server's is used.").default("UTC"),
+    Setting::new("schedule_timezone", "a time zone such as `America/Sao_Paulo`", "Time zone of the expression. Drone, and Woodpecker before version 3, read it in the server's own: leave this unset there.").default("UTC"),
 ];
 
 /// What a run is to do, for plugins that have no other actions.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use serde_json::{Map, Value};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::error::Error;
 use super::server::{Server, Started, State};
@@ -64,34 +64,44 @@ pub(crate) async fn start(ci: &CiSettings, access: &Access, starts: &[Start], st
     Ended { started, result }
 }
 
-/// Waits until a pipeline has ended, or the settings' time is up, or the run is told to stop.
+/// Waits until a pipeline has ended, or the settings' time is up, or the run is told to stop. A server that is away for a while is waited for, too.
 async fn wait(server: &Server, started: &mut Started, limit: Duration, stop: &Stop) -> Result<(), Error> {
-    let begun = Instant::now();
+    let deadline = Instant::now() + limit;
     let mut pause = FIRST_PAUSE;
+    let mut trouble = None;
     loop {
         let before = started.status.clone();
-        let state = tokio::select! {
+        let seen = tokio::select! {
             biased;
-            () = stop.requested() => None,
-            state = server.look(started) => Some(state?),
+            () = stop.requested() => return Err(Error::StoppedWaiting { link: started.link.clone() }),
+            // One look may take minutes where nobody answers.
+            seen = timeout_at(deadline, server.look(started)) => seen.ok(),
         };
         let link = started.link.clone();
-        match state {
-            None => return Err(Error::StoppedWaiting { link }),
-            Some(State::Successful) => return Ok(()),
-            Some(State::Unsuccessful) => {
+        match seen {
+            None => {}
+            Some(Ok(State::Successful)) => return Ok(()),
+            Some(Ok(State::Unsuccessful)) => {
                 return Err(Error::Unsuccessful { link, status: started.status.clone() });
             }
-            Some(State::Blocked) => return Err(Error::Blocked { link }),
-            Some(State::UnderWay) => {}
+            Some(Ok(State::Blocked)) => return Err(Error::Blocked { link }),
+            Some(Ok(State::UnderWay)) => trouble = None,
+            Some(Err(error)) if error.exit() == Exit::Temporary => {
+                if trouble.is_none() {
+                    tracing::warn!("{}; it is looked at again until `trigger_timeout`", chain(&error));
+                }
+                trouble = Some(error);
+            }
+            Some(Err(error)) => return Err(error),
         }
         // Jenkins counts down in its words; what stands before the colon is the state.
         if before.split(':').next() != started.status.split(':').next() {
             tracing::info!("{link}: {}", started.status);
         }
-        if begun.elapsed() + pause > limit {
+        if Instant::now() + pause > deadline {
             let limit = humantime::format_duration(limit).to_string();
-            return Err(Error::TimedOut { link, limit, status: started.status.clone() });
+            let (status, source) = (started.status.clone(), trouble.map(Box::new));
+            return Err(Error::TimedOut { link, limit, status, source });
         }
         tokio::select! {
             () = stop.requested() => return Err(Error::StoppedWaiting { link }),
@@ -105,7 +115,7 @@ async fn wait(server: &Server, started: &mut Started, limit: Duration, stop: &St
 async fn find_link(server: &Server, started: &mut Started, stop: &Stop) {
     let look = async {
         while started.is_queued() {
-            if server.look(started).await.is_err() {
+            if server.look(started).await.is_err_and(|error| error.exit() != Exit::Temporary) {
                 break;
             }
             sleep(jittered(FIRST_PAUSE)).await;
@@ -117,18 +127,29 @@ async fn find_link(server: &Server, started: &mut Started, stop: &Stop) {
     }
 }
 
-/// One error of several; a rerun may help only if it may help all of them.
+/// One error of several. A rerun starts all of them again, so it may help only if none was started, or if this run was told to stop.
 fn in_one(mut failures: Vec<(String, Error)>, total: usize) -> Result<(), Error> {
-    if failures.len() < 2 {
+    if failures.is_empty() || total == 1 {
         return failures.pop().map_or(Ok(()), |(_, error)| Err(error));
     }
     let mut hints: Vec<String> = failures.iter().flat_map(|(_, error)| error.hints()).collect();
     hints.sort();
     hints.dedup();
+    let is_stop = |error: &Error| matches!(error, Error::NotBegun | Error::StoppedWaiting { .. });
+    let all = |is: &dyn Fn(&Error) -> bool| failures.iter().all(|(_, error)| is(error));
+    let exit = if all(&is_stop) {
+        Exit::Temporary
+    } else if failures.len() < total {
+        Exit::Partly
+    } else if all(&|error| error.exit() == Exit::Temporary) {
+        Exit::Temporary
+    } else {
+        Exit::Failed
+    };
     Err(Error::Pipelines {
         count: failures.len(),
         total,
-        is_temporary: failures.iter().all(|(_, error)| error.exit() == Exit::Temporary),
+        exit,
         texts: failures.iter().map(|(target, error)| format!("`{target}`: {}", chain(error))).collect(),
         hints,
     })
@@ -169,10 +190,15 @@ pub(crate) fn check_parameters(ci: &CiSettings, env: &Env, own: &str) -> Result<
                 .is_some_and(|outputs| outputs.as_ref().is_ok_and(|outputs| outputs.contains_key(key)))
         };
         match reference(text) {
-            Some((step, key)) if step != own && !has(step, key) => problems.add(
-                "PLUGIN_TRIGGER_PARAMETERS",
-                format!("`{name}` asks for `{text}`, but no earlier step has that output"),
-            ),
+            Some((step, key)) if step != own && !has(step, key) => {
+                let reason = env.outputs().get(step).and_then(|outputs| outputs.as_ref().err());
+                let reason = reason.map_or("no earlier step has that output", String::as_str);
+                let problem = format!("`{name}` asks for `{text}`, but {reason}");
+                match env.outputs().contains_key(step) {
+                    true => problems.add("PLUGIN_TRIGGER_PARAMETERS", problem),
+                    false => problems.add_lacking_step("PLUGIN_TRIGGER_PARAMETERS", problem),
+                }
+            }
             None if text.trim_start().starts_with('@') => problems.add(
                 "PLUGIN_TRIGGER_PARAMETERS",
                 format!("`{name}`: expected `@step.key`, an output of this or an earlier step; got `{text}`"),
@@ -185,7 +211,9 @@ pub(crate) fn check_parameters(ci: &CiSettings, env: &Env, own: &str) -> Result<
 
 #[cfg(test)]
 mod tests {
+    use super::super::server::{failed, uncertain};
     use super::*;
+    use crate::http;
 
     fn outputs(key: &str, value: &str) -> Map<String, Value> {
         Map::from_iter([(key.to_owned(), Value::from(value))])
@@ -201,13 +229,33 @@ mod tests {
     }
 
     #[test]
-    fn several_failures_are_one_and_temporary_only_if_all_are() {
-        let stopped = || ("a/b".to_owned(), Error::NotBegun);
+    fn several_failures_are_one_and_temporary_only_if_nothing_was_started() {
+        let not_begun = || ("a/b".to_owned(), Error::NotBegun);
+        let away = || {
+            let status = http::Error::Status { request: String::new(), status: 503, body: String::new() };
+            ("a/c".to_owned(), failed("start it", status))
+        };
+        let blocked = || ("a/d".to_owned(), Error::Blocked { link: "x".to_owned() });
+        let exit = |failures, total| in_one(failures, total).unwrap_err().exit();
         assert!(in_one(Vec::new(), 2).is_ok());
-        assert_eq!(in_one(vec![stopped(), stopped()], 2).unwrap_err().exit(), Exit::Temporary);
-        let refused = ("a/c".to_owned(), Error::Blocked { link: "x".to_owned() });
-        let both = in_one(vec![stopped(), refused], 3).unwrap_err();
+        assert_eq!(exit(vec![away()], 1), Exit::Temporary);
+        assert_eq!(exit(vec![away(), away()], 2), Exit::Temporary);
+        assert_eq!(exit(vec![away()], 2), Exit::Partly, "a rerun would start the other one again");
+        assert_eq!(exit(vec![not_begun()], 2), Exit::Temporary, "told to stop");
+        assert_eq!(exit(vec![not_begun(), blocked()], 3), Exit::Partly);
+        let both = in_one(vec![away(), blocked()], 2).unwrap_err();
         assert_eq!(both.exit(), Exit::Failed);
-        assert!(both.to_string().starts_with("2 of 3 pipelines"), "{both}");
+        assert!(both.to_string().starts_with("2 of 2 pipelines"), "{both}");
+    }
+
+    #[test]
+    fn what_may_have_started_something_is_not_for_those_who_repeat_75() {
+        let gateway = || http::Error::Status { request: String::new(), status: 502, body: String::new() };
+        assert_eq!(failed("look", gateway()).exit(), Exit::Temporary);
+        assert_eq!(uncertain("start it", gateway()).exit(), Exit::Failed);
+        let text = String::new;
+        let late = Error::TimedOut { link: text(), limit: text(), status: text(), source: None };
+        assert_eq!(late.exit(), Exit::Failed);
+        assert_eq!(Error::StoppedWaiting { link: text() }.exit(), Exit::Temporary);
     }
 }

@@ -1,27 +1,35 @@
 //! What a run prints and writes at its end. The only place that prints errors.
 
+use std::io::Write as _;
+
+use super::crash::Crash;
 use crate::failure::Exit;
+use crate::redact::Redactor;
 use crate::report::{Record, card, write_all};
 use crate::settings::common::LogFormat;
 use crate::settings::{Common, Env};
 
-/// Tells how the run ended, on the log and in report files; gives the exit code.
-pub(super) fn tell(record: &Record, common: &Common) -> u8 {
-    let mut code = show(record, common.log_format);
+/// Tells how the run ended, in report files and on the log. A run whose report cannot be written has not ended well, which the record says then too.
+pub(super) fn tell(record: &mut Record, common: &Common, redactor: &Redactor) {
     if let Some(folder) = &common.report_dir
         && let Err(error) = write_all(folder, record)
     {
-        code = complain(code, &format!("cannot write the report into `{}`: {error}", folder.display()));
+        let text = format!("cannot write the report into `{}`: {error}", folder.display());
+        if record.exit_code == 0 {
+            record.fail(redactor.clean(&text));
+        } else {
+            tracing::warn!("{text}");
+        }
     }
-    code
+    show(record, common.log_format);
 }
 
-/// Shows the card on Drone's page of the build; gives the exit code. Nothing may follow it.
-pub(super) fn emit_card(mut code: u8, record: &Record, common: &Common, env: &Env) -> u8 {
+/// Shows the card on Drone's page of the build; it never changes how the run ends. Nothing may follow it.
+pub(super) fn emit_card(record: &Record, common: &Common, env: &Env) {
     match (env.variable(card::PATH), &common.card_template) {
         (Some(path), Some(template)) => {
             if let Err(error) = card::emit(path, template, record) {
-                code = complain(code, &format!("cannot write the card to `{path}`: {error}"));
+                tracing::warn!("cannot write the card to `{path}`: {error}");
             }
         }
         (Some(_), None) => {
@@ -29,11 +37,10 @@ pub(super) fn emit_card(mut code: u8, record: &Record, common: &Common, env: &En
         }
         (None, _) => {}
     }
-    code
 }
 
-/// Prints the report and, if there is one, the error; gives the exit code. In JSON the report is one event, whole in its field `report`.
-fn show(record: &Record, format: LogFormat) -> u8 {
+/// Prints the report and, if there is one, the error. In JSON the report is one event, whole in its field `report`.
+fn show(record: &Record, format: LogFormat) {
     match (format, &record.report) {
         (LogFormat::Text, Some(report)) => tracing::info!("{report}"),
         (LogFormat::Text, None) => {}
@@ -45,7 +52,6 @@ fn show(record: &Record, format: LogFormat) -> u8 {
     if !record.error.is_empty() {
         tracing::error!("{}", failure_text(record));
     }
-    record.exit_code
 }
 
 /// The error, its causes and hints: one event, so that no log level shows one without the others.
@@ -72,14 +78,22 @@ fn indented(text: &str, by: &str) -> String {
     })
 }
 
-/// Says what went wrong after the run, and gives the exit code then. Only one line of a log begins with `error: `: the run's own, if it has one.
-fn complain(code: u8, text: &str) -> u8 {
-    if code == 0 {
-        tracing::error!("{text}");
+/// Tells that the plugin broke while the run's end was told; gives the exit code. Only one line of a log begins with `error: `: the run's own, if one
+/// was told.
+pub(super) fn complain(code: u8, is_error_told: bool, crash: &Crash) -> u8 {
+    if is_error_told {
+        tracing::warn!("{crash}");
     } else {
-        tracing::warn!("{text}");
+        tracing::error!("{crash}");
     }
     code.max(Exit::Failed as u8)
+}
+
+/// Tells of a plugin that broke before there was a log, without the message: nobody knows the secrets yet. Gives the exit code.
+pub(super) fn cannot_begin(crash: &Crash) -> u8 {
+    // A closed stdout is no reason to fail in another way.
+    let _ = writeln!(std::io::stdout(), "error: cannot begin: internal error{}", crash.place);
+    Exit::Failed as u8
 }
 
 #[cfg(test)]
@@ -89,6 +103,8 @@ mod tests {
 
     use crate::entry::Plugin;
     use crate::failure::{Failure, Fault};
+    use crate::report::{Ending, Report};
+    use crate::settings::{COMMON, Reader};
 
     #[derive(Debug, thiserror::Error)]
     #[error("cannot update `acme`")]
@@ -109,5 +125,19 @@ mod tests {
             failure_text(&Record::of(&plugin, &Env::of(&[]), &failed, Instant::now())),
             "cannot update `acme`\n  because: helm failed:\n    error: no chart\n    at line 3\nhint: look at it"
         );
+    }
+
+    #[test]
+    fn a_report_that_cannot_be_written_is_in_what_the_webhook_and_the_card_are_told() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let env = Env::of(&[("PLUGIN_REPORT_DIR", file.path().to_str().unwrap())]);
+        let common = Common::read(&mut Reader::quiet(&env, &[COMMON]), &env);
+        let plugin = Plugin { name: "plugin-rpo", about: "", settings: &[COMMON], exit_codes: &[] };
+        let done = Ok(Report::new(Ending::Done, "all was done"));
+        let mut record = Record::of(&plugin, &env, &done, Instant::now());
+        tell(&mut record, &common, env.redactor());
+        assert_eq!((record.exit_code, record.verdict().words), (1, "failed"));
+        assert!(record.headline().contains("cannot write the report"), "{}", record.headline());
+        assert_eq!(record.changed_before.as_deref(), Some("all was done"));
     }
 }

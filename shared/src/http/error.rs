@@ -56,6 +56,17 @@ pub enum Error {
 }
 
 impl Error {
+    /// What to do about it, naming the setting that has the address, for callers that know it.
+    #[must_use]
+    pub fn hints_about(&self, setting: &str) -> Vec<String> {
+        self.advice(&format!("`{setting}`"))
+    }
+
+    /// Whether not even a connection was made: nobody is there, or the name is not known.
+    fn is_unreached(&self) -> bool {
+        matches!(self, Self::NoAnswer { source, .. } if source.is_connect() && untrusted(source).is_none())
+    }
+
     /// Whether the same request may be sent again: the server surely did not act on it, or nothing is changed by it.
     pub(super) fn may_pass(&self, method: &Method) -> bool {
         match self {
@@ -64,19 +75,14 @@ impl Error {
             _ => false,
         }
     }
-}
 
-impl Fault for Error {
-    fn exit(&self) -> Exit {
-        match self {
-            Self::NoAnswer { source, .. } if untrusted(source).is_some() => Exit::Failed,
-            Self::NoAnswer { .. } => Exit::Temporary,
-            Self::Status { status, .. } if *status == 429 || *status >= 500 => Exit::Temporary,
-            Self::Status { .. } | Self::Redirected { .. } | Self::Unexpected { .. } => Exit::Failed,
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
+    fn advice(&self, address: &str) -> Vec<String> {
+        let unreached = || {
+            format!(
+                "is {address} right, and can it be reached from here (proxy, firewall)? If so, run it again"
+            )
+        };
+        let unreached = self.is_unreached().then(unreached);
         let hint = match self {
             Self::NoAnswer { source, .. } if untrusted(source).is_some() => untrusted(source),
             Self::NoAnswer { via: Some(_), .. } => {
@@ -96,6 +102,21 @@ impl Fault for Error {
             ),
             _ => None,
         };
-        hint.map(str::to_owned).into_iter().collect()
+        unreached.into_iter().chain(hint.map(str::to_owned)).collect()
+    }
+}
+
+impl Fault for Error {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::NoAnswer { source, .. } if untrusted(source).is_some() => Exit::Failed,
+            Self::NoAnswer { .. } => Exit::Temporary,
+            Self::Status { status, .. } if *status == 429 || *status >= 500 => Exit::Temporary,
+            Self::Status { .. } | Self::Redirected { .. } | Self::Unexpected { .. } => Exit::Failed,
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        self.advice("the address")
     }
 }

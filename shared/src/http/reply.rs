@@ -18,9 +18,9 @@ pub struct Reply {
     pub request: String,
     /// HTTP status.
     pub status: u16,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Vec<u8>,
-    pub(super) redactor: Redactor,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+    pub(crate) redactor: Redactor,
 }
 
 impl Reply {
@@ -79,7 +79,8 @@ impl Reply {
         }
     }
 
-    fn is_page(&self) -> bool {
+    /// Whether it is a page for people, such as a login.
+    pub(crate) fn is_page(&self) -> bool {
         let start =
             String::from_utf8_lossy(&self.body[..self.body.len().min(256)]).trim_start().to_lowercase();
         self.header(CONTENT_TYPE.as_str()).is_some_and(|kind| kind.contains("html"))
@@ -88,7 +89,7 @@ impl Reply {
     }
 
     /// The first words of the body. Secrets go before it is cut, so that no half of one is left.
-    fn beginning(&self) -> String {
+    pub(crate) fn beginning(&self) -> String {
         let bytes = &self.body[..self.body.len().min(LOOKED_AT)];
         let text = String::from_utf8_lossy(bytes);
         if text.contains('\0') || text.matches('\u{fffd}').count() * 10 > text.chars().count() {

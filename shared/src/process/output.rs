@@ -13,6 +13,7 @@ use tracing::Instrument as _;
 
 use super::Error;
 use super::shown::{Shown, shortened};
+use crate::redact::Redactor;
 
 /// So much of the end of one stream is kept, in bytes. Many programs may run at once.
 const LONGEST_OUTPUT: usize = 1 << 20;
@@ -33,6 +34,8 @@ pub struct Output {
     pub stdout: String,
     /// The same of its standard error.
     pub stderr: String,
+    /// Its last lines, for showing: of standard error, or of standard output where that is empty; without secrets.
+    pub tail: String,
     /// How long it ran.
     pub elapsed: Duration,
 }
@@ -46,28 +49,23 @@ impl Output {
         if self.status.success() {
             return Ok(self);
         }
-        let tail = self.tail();
-        Err(Error::Failed { command: self.command, status: self.status, elapsed: self.elapsed, tail })
+        let Self { command, status, elapsed, tail, .. } = self;
+        Err(Error::Failed { command, status, elapsed, tail })
     }
+}
 
-    /// The last lines it wrote, for showing: of standard error, or of standard output where that is empty.
-    #[must_use]
-    pub fn tail(&self) -> String {
-        let text = if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr };
-        let text = from_border(text, text.len().saturating_sub(LONGEST_TAIL));
-        let was_ended = self.status.signal().is_some();
-        let text = super::redacted(if was_ended { without_cut_word(text) } else { text });
-        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-        if lines.is_empty() {
-            "it wrote nothing".to_owned()
-        } else {
-            lines[lines.len().saturating_sub(8)..]
-                .iter()
-                .map(|line| shortened(line))
-                .collect::<Vec<_>>()
-                .join("\n")
-        }
+/// The last lines that a program wrote, for showing. Secrets go before anything is cut, so that no half of one is left.
+pub(super) fn tail(status: ExitStatus, stdout: &str, stderr: &str, redactor: &Redactor) -> String {
+    let text = if stderr.trim().is_empty() { stdout } else { stderr };
+    let text = from_border(text, text.len().saturating_sub(LONGEST_TAIL));
+    let was_ended = status.signal().is_some();
+    let text = redactor.clean(if was_ended { without_cut_word(text) } else { text });
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    if lines.is_empty() {
+        return "it wrote nothing".to_owned();
     }
+    let last = &lines[lines.len().saturating_sub(8)..];
+    last.iter().map(|line| shortened(line)).collect::<Vec<_>>().join("\n")
 }
 
 /// The text of a program that was ended while it may have been writing: the last word may be half a secret, and goes, unless a blank or line end is
@@ -101,12 +99,13 @@ pub(super) struct Reading {
 
 impl Reading {
     /// Begins to read; its lines are logged at `debug`, unless `is_quiet`.
-    pub(super) fn begin<S>(stream: Option<S>, is_quiet: bool) -> Self
+    pub(super) fn begin<S>(stream: Option<S>, is_quiet: bool, redactor: &Redactor) -> Self
     where
         S: AsyncRead + Send + Unpin + 'static,
     {
         let kept = Arc::new(Mutex::new(Kept::new(LONGEST_OUTPUT)));
-        let shown = (!is_quiet && tracing::enabled!(tracing::Level::DEBUG)).then(Shown::default);
+        let shown =
+            (!is_quiet && tracing::enabled!(tracing::Level::DEBUG)).then(|| Shown::new(redactor.clone()));
         let reading = read(stream, shown, Arc::clone(&kept));
         Self { task: tokio::spawn(reading.in_current_span()), kept }
     }
@@ -186,14 +185,8 @@ mod tests {
 
     use super::*;
 
-    fn output(stdout: &str, stderr: &str) -> Output {
-        Output {
-            command: String::new(),
-            status: ExitStatus::default(),
-            stdout: stdout.to_owned(),
-            stderr: stderr.to_owned(),
-            elapsed: Duration::ZERO,
-        }
+    fn tail_of(stdout: &str, stderr: &str) -> String {
+        tail(ExitStatus::default(), stdout, stderr, &Redactor::default())
     }
 
     #[test]
@@ -214,39 +207,42 @@ mod tests {
     #[tokio::test]
     async fn a_line_without_end_is_not_cut_in_its_middle() {
         let endless = vec![b'x'; 3 * LONGEST_OUTPUT];
-        let text = Reading::begin(Some(Cursor::new(endless)), true).finish().await;
+        let text = Reading::begin(Some(Cursor::new(endless)), true, &Redactor::default()).finish().await;
         assert_eq!(text, CUT);
         let progress = b"50 % done\r".repeat(LONGEST_OUTPUT);
-        let text = Reading::begin(Some(Cursor::new(progress)), true).finish().await;
+        let text = Reading::begin(Some(Cursor::new(progress)), true, &Redactor::default()).finish().await;
         assert!(text[CUT.len()..].starts_with("50 %") && text.len() > LONGEST_OUTPUT - 10);
     }
 
     #[tokio::test]
     async fn a_last_line_needs_no_end_and_bytes_need_no_meaning() {
-        let text = Reading::begin(Some(Cursor::new(b"one\n\xff\xfe two".to_vec())), true).finish().await;
+        let text =
+            Reading::begin(Some(Cursor::new(b"one\n\xff\xfe two".to_vec())), true, &Redactor::default())
+                .finish()
+                .await;
         assert_eq!(text, "one\n\u{fffd}\u{fffd} two");
     }
 
     #[test]
     fn the_last_words_are_short() {
         let long = "y".repeat(5000);
-        let output = output(&format!("{}{long}\n", "line\n".repeat(20)), "\n");
-        assert_eq!(output.tail().lines().count(), 8);
-        assert_eq!(output.tail().chars().count(), 7 * 5 + 1001);
+        let tail = tail_of(&format!("{}{long}\n", "line\n".repeat(20)), "\n");
+        assert_eq!(tail.lines().count(), 8);
+        assert_eq!(tail.chars().count(), 7 * 5 + 1001);
     }
 
     #[test]
     fn the_last_word_of_a_program_that_was_ended_is_not_shown_if_it_may_be_half_a_word() {
-        let ended = |stderr: &str| Output { status: ExitStatus::from_raw(9), ..output("", stderr) }.tail();
+        let ended = |stderr: &str| tail(ExitStatus::from_raw(9), "", stderr, &Redactor::default());
         assert_eq!(ended("step 1\nlogin with s3cr"), "step 1\nlogin with ");
         assert_eq!(ended("Password: "), "Password: ");
         assert_eq!(ended("step 1\n"), "step 1");
-        assert_eq!(output("", "v1.2").tail(), "v1.2");
+        assert_eq!(tail_of("", "v1.2"), "v1.2");
     }
 
     #[test]
     fn the_last_words_begin_with_a_whole_line() {
         let text = format!("{}\nlast\n", "half of it ".repeat(LONGEST_TAIL));
-        assert_eq!(output("", &text).tail(), "last");
+        assert_eq!(tail_of("", &text), "last");
     }
 }

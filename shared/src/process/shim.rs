@@ -97,6 +97,7 @@ mod tests {
             status: ExitStatus::from_raw(code << 8),
             stdout: String::new(),
             stderr: stderr.to_owned(),
+            tail: stderr.to_owned(),
             elapsed: Duration::ZERO,
         }
     }

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::BufRead as _;
 
+use crate::redact::Redactor;
+
 /// So many lines of a stream are logged as they come.
 const FIRST: u64 = 1000;
 /// And so many when it has ended.
@@ -13,12 +15,14 @@ const LAST: usize = 20;
 const LONGEST: usize = 1000;
 /// Of a line that goes on longer, in bytes, the rest is passed over.
 const LONGEST_LINE: usize = 64 << 10;
-/// No secret is longer, in bytes: what could be the beginning of one stands in the last so many bytes of a line that was not read to its end.
+/// No secret in one line is longer, in bytes (a longer file is known by its lines too): what could be the beginning of one stands in the last so many
+/// bytes of a line that was not read to its end.
 const LONGEST_SECRET: usize = 32 << 10;
 
 /// Logs a stream.
 #[derive(Debug, Default)]
 pub(super) struct Shown {
+    redactor: Redactor,
     line: Line,
     count: u64,
     last: VecDeque<Line>,
@@ -31,6 +35,11 @@ struct Line {
 }
 
 impl Shown {
+    /// Nothing is shown that this redactor knows as a secret.
+    pub(super) fn new(redactor: Redactor) -> Self {
+        Self { redactor, ..Self::default() }
+    }
+
     /// Takes in what was read.
     pub(super) fn take(&mut self, mut some: &[u8]) {
         while !some.is_empty() {
@@ -59,14 +68,14 @@ impl Shown {
             tracing::debug!("| [{left_out} lines are not shown]");
         }
         for line in &self.last {
-            tracing::debug!("| {}", line.text());
+            tracing::debug!("| {}", line.text(&self.redactor));
         }
     }
 
     fn end_line(&mut self) {
         self.count += 1;
         if self.count <= FIRST {
-            tracing::debug!("| {}", self.line.text());
+            tracing::debug!("| {}", self.line.text(&self.redactor));
             self.line.clear();
             return;
         }
@@ -99,8 +108,8 @@ impl Line {
     }
 
     /// As it is shown.
-    fn text(&self) -> String {
-        let text = super::redacted(String::from_utf8_lossy(&self.bytes).trim_end());
+    fn text(&self, redactor: &Redactor) -> String {
+        let text = redactor.clean(String::from_utf8_lossy(&self.bytes).trim_end());
         if !self.is_too_long {
             return shortened(&text).into_owned();
         }
@@ -121,11 +130,10 @@ pub(super) fn shortened(line: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::redact::Redactor;
     use crate::settings::{Env, Setting};
 
     fn last(shown: &Shown) -> Vec<String> {
-        shown.last.iter().map(Line::text).collect()
+        shown.last.iter().map(|line| line.text(&shown.redactor)).collect()
     }
 
     #[test]
@@ -154,23 +162,25 @@ mod tests {
         const SETTINGS: &[Setting] = &[Setting::new("token", "", "").secret()];
         let secret = "only-this-test-knows-it";
         let env = Env::of(&[("PLUGIN_TOKEN", secret)]);
-        crate::process::redact_with(&Redactor::of(&env, &[SETTINGS]));
+        let redactor = Redactor::of(&env, &[SETTINGS]);
+        let shown_from = |redactor: &Redactor| Shown { count: FIRST, ..Shown::new(redactor.clone()) };
         for at in [0, LONGEST - 5, LONGEST_LINE - 5, LONGEST_LINE - LONGEST_SECRET - 5] {
-            let mut shown = Shown { count: FIRST, ..Shown::default() };
+            let mut shown = shown_from(&redactor);
             let line = format!("{}{secret}{}\n", "x".repeat(at), "y".repeat(100));
             line.as_bytes().chunks(7).for_each(|piece| shown.take(piece));
             let text = last(&shown).remove(0);
             assert!(!text.contains("only") && !text.contains("knows-it"), "{at}: {text}");
         }
         // Redacted, such a line is shorter than what is shown of one.
-        let mut shown = Shown { count: FIRST, ..Shown::default() };
+        let mut shown = shown_from(&redactor);
         shown.take(format!("{}\n", secret.repeat(LONGEST_LINE)).as_bytes());
         assert!(!last(&shown).remove(0).contains("only"));
     }
 
     #[test]
     fn of_a_line_that_was_not_read_to_its_end_nothing_unsure_is_shown() {
-        let line = |is_too_long| Line { bytes: vec![b's'; LONGEST_SECRET], is_too_long }.text();
+        let line =
+            |is_too_long| Line { bytes: vec![b's'; LONGEST_SECRET], is_too_long }.text(&Redactor::default());
         assert_eq!(line(true), "…");
         assert_eq!(line(false).chars().count(), LONGEST + 1);
     }

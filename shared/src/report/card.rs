@@ -30,11 +30,11 @@ const UNTIL_READ: Duration = Duration::from_millis(100);
 pub(crate) fn emit(path: &str, template: &Url, record: &Record) -> io::Result<()> {
     let card = serde_json::to_vec(&json!({ "schema": template.as_str(), "data": data(record) }))?;
     let stream = match path {
-        "/dev/stdout" => {
+        "/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1" => {
             io::stdout().flush()?;
             io::stdout().as_fd().try_clone_to_owned()?
         }
-        "/dev/stderr" => io::stderr().as_fd().try_clone_to_owned()?,
+        "/dev/stderr" | "/dev/fd/2" | "/proc/self/fd/2" => io::stderr().as_fd().try_clone_to_owned()?,
         file => return write_whole(Path::new(file), &card),
     };
     std::thread::sleep(UNTIL_READ);

@@ -98,6 +98,20 @@ impl Record {
         }
     }
 
+    /// Of a run that ended well, that its report could not be written. The text is a cleaned one.
+    pub(crate) fn fail(&mut self, text: String) {
+        let done = self.headline().to_owned();
+        let failed = Exit::Failed;
+        self.exit_code = failed as u8;
+        self.meaning = meaning(Some(failed));
+        self.changed_before = Some(done);
+        self.hints = vec![
+            "set `report_dir` to a folder that this user may write into, and run it again: what is done already is not done twice"
+                .to_owned(),
+        ];
+        self.error = vec![text];
+    }
+
     pub(crate) fn verdict(&self) -> Verdict {
         let (words, tone) = match (self.exit_code, self.report.as_ref().map(|report| report.ending)) {
             (0, Some(Ending::NothingToDo)) => ("nothing to do", Tone::Neutral),
@@ -162,6 +176,7 @@ fn hints(failure: &Failure) -> Vec<String> {
         return failure.hints.clone();
     }
     let hint = match failure.exit {
+        Exit::Temporary if failure.report.is_none() => "run it again",
         Exit::Temporary => "run it again: it goes on where this run stopped",
         Exit::Settings => "correct the settings, and run it again",
         Exit::Failed | Exit::Partly => {

@@ -90,8 +90,11 @@ fn every_ending_tells_in_every_form_what_happened_and_what_to_do() {
             }
         }
     }
-    let temporary = Failure { hints: Vec::new(), ..failure(Exit::Temporary, None) };
-    assert_eq!(record(&Err(temporary)).hints, ["run it again: it goes on where this run stopped"]);
+    let temporary = |report| Failure { hints: Vec::new(), ..failure(Exit::Temporary, report) };
+    assert_eq!(record(&Err(temporary(None))).hints, ["run it again"]);
+    let begun = Report { next: Vec::new(), ..worked() };
+    let hints = record(&Err(temporary(Some(begun)))).hints;
+    assert_eq!(hints, ["run it again: it goes on where this run stopped"]);
 }
 
 #[test]
@@ -153,11 +156,10 @@ fn prints_facts_and_table_in_columns_and_marks_what_failed() {
         let rows = vec![Row::new(result, cells("acme", &long))];
         Report::new(Ending::Failed, "").table(&["namespace", "reason"], rows).to_string()
     };
-    assert!(
-        table(RowResult::Failed).ends_with(&format!("…\n      reason: {}", long.trim())),
-        "nothing is lost"
-    );
-    assert!(table(RowResult::Skipped).lines().all(|line| line.chars().count() < 80), "cut");
+    for result in [RowResult::Failed, RowResult::Skipped] {
+        assert!(table(result).ends_with(&format!("…\n      reason: {}", long.trim())), "nothing is lost");
+    }
+    assert!(table(RowResult::Done).lines().all(|line| line.chars().count() < 80), "cut");
 }
 
 #[test]

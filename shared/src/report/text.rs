@@ -1,10 +1,10 @@
 //! The report as it ends the log: facts in two columns, one compact table, what to do next. A row that failed begins with `!`.
-//! Cuts long cells, but of a failed row nothing is lost: what was cut stands whole below it.
+//! Cuts long cells, but of a row that failed or was left alone nothing is lost: what was cut stands whole below it.
 
 use std::fmt;
 
 use super::words::{cut, one_line};
-use super::{Report, Row, Table};
+use super::{Report, Row, RowResult, Table};
 
 /// Characters of a cell; six columns of it are more than a log shows in one line already.
 const WIDEST: usize = 56;
@@ -52,7 +52,8 @@ impl fmt::Display for Table {
 
 impl Table {
     fn write_what_was_cut(&self, f: &mut fmt::Formatter<'_>, row: &Row) -> fmt::Result {
-        for (column, cell) in self.columns.iter().zip(&row.cells).filter(|_| row.has_failed()) {
+        let has_a_reason = matches!(row.result, RowResult::Failed | RowResult::Skipped);
+        for (column, cell) in self.columns.iter().zip(&row.cells).filter(|_| has_a_reason) {
             let whole = one_line(cell);
             if whole.chars().count() > WIDEST {
                 write!(f, "\n      {column}: {whole}")?;

@@ -1,6 +1,6 @@
 //! The settings that every plugin has.
 
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -22,7 +22,7 @@ pub const COMMON: &[Setting] = &[
     .default("text"),
     Setting::new(
         "report_dir",
-        "a folder in the workspace",
+        "a folder, relative to the workspace or absolute",
         "Where the run is reported as `report.json`, `report.md`, `report.html` and `junit.xml`, also when it fails; not written when unset.",
     ),
     Setting::new(
@@ -107,6 +107,7 @@ impl Common {
     pub fn read(read: &mut Reader<'_>, env: &Env) -> Self {
         let raw: RawCommon = read.raw();
         let in_workspace = |value: &str| parse::text(value).map(|path| env.workspace().join(path));
+        let report_folder = |value: &str| report_folder(value, env.workspace());
         let handoff = read.optional("handoff", raw.handoff, parse::inner_path);
         if handoff.is_some() && !env.plugin_variables().contains_key("bucket") {
             read.problem("bucket", "required, because `handoff` is set");
@@ -115,7 +116,7 @@ impl Common {
             dry_run: read.or("dry_run", raw.dry_run, parse::boolean, false),
             log_level: read.or("log_level", raw.log_level, log_level, "info".to_owned()),
             log_format: read.or("log_format", raw.log_format, log_format, LogFormat::Text),
-            report_dir: read.optional("report_dir", raw.report_dir, in_workspace),
+            report_dir: read.optional("report_dir", raw.report_dir, report_folder),
             card_template: read.optional("card_template", raw.card_template, https),
             output_as: read.optional("output_as", raw.output_as, output_name),
             output_file: read.optional("output_file", raw.output_file, in_workspace),
@@ -125,6 +126,16 @@ impl Common {
             net: Net::read(read, env),
         }
     }
+}
+
+/// Absolute, or in the workspace: a CI server may mount a place for reports, but one that a relative path leaves the workspace for is a slip.
+fn report_folder(value: &str, workspace: &Path) -> parse::Parsed<PathBuf> {
+    let path = PathBuf::from(parse::text(value)?);
+    let leaves = path.is_relative() && path.components().any(|part| part == Component::ParentDir);
+    if leaves {
+        return Err("a folder in the workspace, or an absolute path".to_owned());
+    }
+    Ok(workspace.join(path))
 }
 
 /// Whose browser looks at the card fetches it, so it may have a query and must not be in the clear.

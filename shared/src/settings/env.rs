@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::{config_file, reference};
+use super::{Problems, Setting, config_file, reference};
 use crate::redact::Redactor;
 
 /// Variables that a child process may see besides what a plugin hands it: no secret is among them.
@@ -122,15 +122,20 @@ impl Env {
     /// build or in the same workspace has the same name, and may take over what the dead run had claimed.
     #[must_use]
     pub fn run_name(&self) -> String {
-        let joined = |names: &[&str]| -> Option<String> {
-            Some(names.iter().map(|name| self.variable(name)).collect::<Option<Vec<_>>>()?.join("/"))
+        let joined = |names: &[&str], place: &str| -> Option<String> {
+            let mut parts = names.iter().map(|name| self.variable(name)).collect::<Option<Vec<_>>>()?;
+            // One build runs a step several times at once: in every workflow, matrix axis or stage.
+            parts.extend(self.variable(place));
+            Some(parts.join("/"))
         };
         // Drone also sets CI_* names with other meanings, so Woodpecker's are read only where it says it is Woodpecker.
         let woodpecker = (self.variable("CI") == Some("woodpecker"))
-            .then(|| joined(&["CI_REPO", "CI_PIPELINE_NUMBER", "CI_STEP_NAME"]))
+            .then(|| joined(&["CI_REPO", "CI_PIPELINE_NUMBER", "CI_STEP_NAME"], "CI_WORKFLOW_NUMBER"))
             .flatten();
         woodpecker
-            .or_else(|| joined(&["DRONE_REPO", "DRONE_BUILD_NUMBER", "DRONE_STEP_NAME"]))
+            .or_else(|| {
+                joined(&["DRONE_REPO", "DRONE_BUILD_NUMBER", "DRONE_STEP_NAME"], "DRONE_STAGE_NUMBER")
+            })
             .or_else(|| self.jenkins_name())
             .unwrap_or_else(|| {
                 let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
@@ -191,11 +196,25 @@ impl Env {
         self.unreadable_outputs.as_deref()
     }
 
-    /// The steps whose outputs settings ask for and nobody has brought yet.
-    pub(crate) fn lacking_outputs(&self) -> BTreeSet<String> {
-        let values = self.plugin_variables();
-        let steps = values.values().flat_map(|value| reference::steps(value));
-        steps.filter(|step| !self.outputs.contains_key(step)).collect()
+    /// The steps whose outputs the settings of the step `own` ask for and nobody has brought yet. Where a setting may ask for what `own` will have at
+    /// its end, that is not lacking.
+    pub(crate) fn lacking_outputs(&self, groups: &[&[Setting]], own: &str) -> BTreeSet<String> {
+        let variables = self.plugin_variables();
+        let file = match &self.config_file {
+            // Its problems are the reader's to tell.
+            Some(Ok((text, _))) => config_file::read(text, &mut Problems::default()),
+            _ => BTreeMap::new(),
+        };
+        let mut lacking = BTreeSet::new();
+        for setting in groups.iter().copied().flatten() {
+            let from_variable = variables.get(setting.name).map(String::as_str);
+            let from_file = file.get(setting.config_key).map(|entry| entry.value.as_str());
+            let values = [from_variable, from_file, self.variable(setting.config_key)];
+            let steps = values.into_iter().flatten().flat_map(reference::steps);
+            lacking.extend(steps.filter(|step| step != own || !setting.takes_own_outputs));
+        }
+        lacking.retain(|step| !self.outputs.contains_key(step));
+        lacking
     }
 
     /// Brings a step's outputs, or says why there are none.
@@ -267,6 +286,25 @@ mod tests {
     }
 
     #[test]
+    fn outputs_are_lacking_wherever_a_setting_asks_for_them() {
+        const SETTINGS: &[Setting] = &[
+            Setting::new("release", "a release", "").config("RELEASE"),
+            Setting::new("version", "a version", ""),
+            Setting::new("parameters", "a map", "").own_outputs_too(),
+        ];
+        let env = Env::of(&[
+            ("PLUGIN_VERSION", "@there.version"),
+            ("PLUGIN_PARAMETERS", "{\"a\": \"@rpo.version\", \"b\": \"@chart.version\"}"),
+            ("PLUGIN_OF_A_SIBLING", "@package.version"),
+        ]);
+        let env = env.with_config_file("RELEASE=@release.number\nOTHER=@other.key\n");
+        let env = env.with_output("there", "version", "1");
+        let lacking = |own| env.lacking_outputs(&[SETTINGS], own).into_iter().collect::<Vec<_>>();
+        assert_eq!(lacking("rpo"), ["chart", "release"]);
+        assert_eq!(lacking("image-bump"), ["chart", "release", "rpo"]);
+    }
+
+    #[test]
     fn hands_children_no_setting() {
         let env = Env::of(&[("PATH", "/bin"), ("PLUGIN_TOKEN", "t"), ("AWS_SECRET_ACCESS_KEY", "s")]);
         assert_eq!(env.inherited(), BTreeMap::from([("PATH".to_owned(), "/bin".to_owned())]));
@@ -276,6 +314,17 @@ mod tests {
     fn a_rerun_of_the_same_build_has_the_same_name() {
         let build = [("DRONE_REPO", "a/b"), ("DRONE_BUILD_NUMBER", "7"), ("DRONE_STEP_NAME", "rpo")];
         assert_eq!(Env::of(&build).run_name(), "a/b/7/rpo");
+    }
+
+    #[test]
+    fn workflows_and_stages_that_run_side_by_side_have_names_of_their_own() {
+        let drone = [("DRONE_REPO", "a/b"), ("DRONE_BUILD_NUMBER", "7"), ("DRONE_STEP_NAME", "rpo")];
+        let stage = [drone.as_slice(), &[("DRONE_STAGE_NUMBER", "2")]].concat();
+        assert_eq!(Env::of(&stage).run_name(), "a/b/7/rpo/2");
+        let woodpecker =
+            [("CI", "woodpecker"), ("CI_REPO", "a/b"), ("CI_PIPELINE_NUMBER", "7"), ("CI_STEP_NAME", "rpo")];
+        let axis = [woodpecker.as_slice(), &[("CI_WORKFLOW_NUMBER", "3")]].concat();
+        assert_eq!(Env::of(&axis).run_name(), "a/b/7/rpo/3");
     }
 
     #[test]

@@ -11,6 +11,8 @@ pub struct Problem {
     pub name: String,
     /// What is wrong, what was expected and what was got; secrets already hidden.
     pub text: String,
+    /// Whether it asks for outputs of a step that left none here.
+    pub lacks_step: bool,
 }
 
 /// All settings of a run that cannot be used.
@@ -20,7 +22,12 @@ pub struct Problems(pub Vec<Problem>);
 impl Problems {
     /// Notes one more.
     pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) {
-        self.0.push(Problem { name: name.into(), text: text.into() });
+        self.0.push(Problem { name: name.into(), text: text.into(), lacks_step: false });
+    }
+
+    /// Notes one that asks for outputs of a step that left none here.
+    pub(crate) fn add_lacking_step(&mut self, name: impl Into<String>, text: impl Into<String>) {
+        self.0.push(Problem { name: name.into(), text: text.into(), lacks_step: true });
     }
 }
 
@@ -45,6 +52,9 @@ impl Fault for Problems {
     }
 
     fn hints(&self) -> Vec<String> {
-        vec!["`--help` lists every setting with what it takes".to_owned()]
+        let lacking = "a step whose output is asked for (`@step.key`) must run before this one in the same workspace; in another pipeline, both need the same `handoff` and `bucket`";
+        let lacking = self.0.iter().any(|problem| problem.lacks_step).then_some(lacking);
+        let help = "`--help` lists every setting with what it takes";
+        lacking.into_iter().chain([help]).map(str::to_owned).collect()
     }
 }

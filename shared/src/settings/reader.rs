@@ -208,10 +208,19 @@ impl<'a> Reader<'a> {
                 Err(problem) => {
                     self.values.remove(&name);
                     self.problem(&name, &problem);
+                    let lacks_step = reference::steps(&value).iter().any(|step| lacks(env, step));
+                    if let Some(noted) = self.problems.0.last_mut() {
+                        noted.lacks_step = lacks_step;
+                    }
                 }
             }
         }
     }
+}
+
+/// Whether the step left no outputs here at all.
+fn lacks(env: &Env, step: &str) -> bool {
+    env.unreadable_outputs().is_none() && !env.outputs().contains_key(step)
 }
 
 fn output(env: &Env, step: &str, key: &str) -> Result<Value, String> {

@@ -104,7 +104,8 @@ impl Setting {
 
     /// Whether this value of it must never be shown.
     pub(crate) fn hides(&self, value: &str) -> bool {
-        self.is_secret || self.is_secret_document && is_document(value)
+        // No path has line breaks: it is a document, if only half of one.
+        self.is_secret || self.is_secret_document && (is_document(value) || value.trim().contains('\n'))
     }
 
     fn default_in_markdown(&self) -> String {

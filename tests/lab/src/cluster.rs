@@ -6,7 +6,6 @@ mod access;
 mod node;
 mod start;
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -30,7 +29,7 @@ pub struct Cluster {
     server: String,
     kubeconfig: PathBuf,
     processes: Vec<Process>,
-    _claim: File,
+    _claim: folder::Claim,
 }
 
 /// The control plane of this process, started on first use. Tests share it, each in namespaces of its own.

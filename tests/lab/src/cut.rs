@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use self::proxy::{Act, Gate, Proxy};
+use self::proxy::{Act, Gate};
 use crate::error::{Attempt as _, Error};
+use crate::listen::Listening;
 use crate::plugin::Ended;
 use crate::process;
 
@@ -49,7 +50,7 @@ pub fn side_by_side<T: Send>(cases: Vec<T>, work: impl Fn(T) + Sync) {
 
 /// What stands before a server for one run; it ends when dropped.
 pub struct Cut {
-    proxy: Proxy,
+    proxy: Listening,
     gate: Arc<Gate>,
 }
 
@@ -74,12 +75,12 @@ impl Cut {
     /// Lets everything pass to `server` (an address without a slash at its end) and counts the writes.
     pub fn in_front_of(server: &str) -> Result<Self, Error> {
         let gate = Arc::new(Gate::new(server));
-        Ok(Self { proxy: Proxy::start(Arc::clone(&gate))?, gate })
+        Ok(Self { proxy: proxy::start(Arc::clone(&gate))?, gate })
     }
 
     /// Where it answers, instead of the server.
     pub fn url(&self) -> &str {
-        &self.proxy.url
+        self.proxy.url()
     }
 
     /// Takes only requests to paths that end so for writes: some services are asked by POST too.

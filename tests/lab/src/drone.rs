@@ -4,28 +4,22 @@
 
 use std::path::Path;
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::Mutex;
 
+use crate::ci_server::CiServer;
 use crate::error::{Attempt as _, Error, or_fail};
 use crate::gitea::{Gitea, gitea};
-use crate::process::{Process, command};
-use crate::tool::tool;
-use crate::wait::{block_on, until};
-use crate::{folder, http, ports};
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::wait::block_on;
+use crate::{folder, http};
 
 /// A running CI server; it ends when this value is dropped.
 pub struct Drone {
-    url: String,
+    server: CiServer,
     token: String,
-    gitea: &'static Gitea,
-    process: Process,
     sync: Mutex<()>,
 }
 
@@ -49,17 +43,32 @@ struct Robot {
 
 impl Drone {
     fn start(folder: &Path, gitea: &'static Gitea) -> Result<Self, Error> {
-        let url = format!("http://127.0.0.1:{}", ports::free()?);
         let token = folder::random_secret()?;
-        let process = block_on(async || serve(folder, &url, &token, gitea).await)?;
-        let server = Self { url, token, gitea, process, sync: Mutex::new(()) };
-        block_on(async || server.ready().await)?;
-        Ok(server)
+        let secret = folder::random_secret()?;
+        block_on(async || {
+            let (server, _) = CiServer::start("drone", "login", folder, gitea, |drone, url, application| {
+                let host = url.trim_start_matches("http://");
+                // The variable is called a port, and is the address to listen on.
+                drone.env("DRONE_SERVER_PORT", host);
+                drone.env("DRONE_SERVER_HOST", host).env("DRONE_SERVER_PROTO", "http");
+                drone.env("DRONE_DATABASE_DATASOURCE", folder.join("drone.sqlite"));
+                drone.env("DRONE_RPC_SECRET", &secret);
+                drone
+                    .env("DRONE_USER_CREATE", format!("username:{},admin:true,token:{token}", gitea.owner()));
+                drone.env("DRONE_GITEA_SERVER", gitea.url());
+                drone.env("DRONE_GITEA_CLIENT_ID", &application.client_id);
+                drone.env("DRONE_GITEA_CLIENT_SECRET", &application.client_secret);
+            })
+            .await?;
+            let server = Self { server, token, sync: Mutex::new(()) };
+            server.ready().await?;
+            Ok(server)
+        })
     }
 
     /// Where the server answers, without a slash at the end.
     pub fn url(&self) -> &str {
-        &self.url
+        self.server.url()
     }
 
     /// The API token of an administrator, who owns every repository.
@@ -69,7 +78,7 @@ impl Drone {
 
     /// The owner of every repository.
     pub fn owner(&self) -> &str {
-        self.gitea.owner()
+        self.server.owner()
     }
 
     /// Lets the server build a repository of the Git server.
@@ -90,14 +99,8 @@ impl Drone {
         Ok(robot.token)
     }
 
-    /// Signs in once, so that the server may read the owner's repositories.
+    /// The sign-in at the start begins a synchronisation, which must not meet that of `activate`.
     async fn ready(&self) -> Result<(), Error> {
-        let http = http::client()?;
-        let health = format!("{}/healthz", self.url);
-        let watched = std::slice::from_ref(&self.process);
-        until("the CI server", PATIENCE, watched, async || http::success(http.get(&health)).await).await?;
-        self.gitea.sign_in(&format!("{}/login", self.url)).await?;
-        // The first sign-in starts a synchronisation, which must not meet that of `activate`.
         let quiet = async || {
             let reply = self.call(Method::GET, "user", None).await?;
             let account: Account = reply.json().await.attempting(|| "cannot read the user".into())?;
@@ -106,7 +109,7 @@ impl Drone {
             }
             Ok(())
         };
-        until("the CI server's list of repositories", PATIENCE, watched, quiet).await
+        self.server.until("the CI server's list of repositories", quiet).await
     }
 
     async fn call(
@@ -115,26 +118,10 @@ impl Drone {
         path: &str,
         body: Option<serde_json::Value>,
     ) -> Result<reqwest::Response, Error> {
-        let mut request = http::client()?.request(method, format!("{}/api/{path}", self.url));
+        let mut request = http::client()?.request(method, format!("{}/api/{path}", self.url()));
         if let Some(body) = body {
             request = request.json(&body);
         }
         http::success(request.bearer_auth(&self.token)).await.attempting(|| "the CI server refused".into())
     }
-}
-
-async fn serve(folder: &Path, url: &str, token: &str, gitea: &Gitea) -> Result<Process, Error> {
-    let host = url.trim_start_matches("http://");
-    let application = gitea.application("drone", &format!("{url}/login")).await?;
-    let mut drone = command(tool("drone-server")?);
-    drone.current_dir(folder).env("HOME", folder);
-    // The variable is called a port, and is the address to listen on.
-    drone.env("DRONE_SERVER_PORT", host).env("DRONE_SERVER_HOST", host).env("DRONE_SERVER_PROTO", "http");
-    drone.env("DRONE_DATABASE_DATASOURCE", folder.join("drone.sqlite"));
-    drone.env("DRONE_RPC_SECRET", folder::random_secret()?);
-    drone.env("DRONE_USER_CREATE", format!("username:{},admin:true,token:{token}", gitea.owner()));
-    drone.env("DRONE_GITEA_SERVER", gitea.url());
-    drone.env("DRONE_GITEA_CLIENT_ID", application.client_id);
-    drone.env("DRONE_GITEA_CLIENT_SECRET", application.client_secret);
-    Process::start(&drone, &folder.join("drone.log"))
 }

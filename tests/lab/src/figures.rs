@@ -1,14 +1,25 @@
 //! What the test groups counted: how often a run was cut, how many faults it was given, what was searched for secrets.
 //! It may not judge: a test fails by itself, and only a count of what held is noted.
-//! Called by tests (`note`) and by the command line (`write`), which makes the table of docs/RELIABILITY.md of it.
+//! Called by tests (`note`) and by the command line, which forgets what earlier runs noted (`clear`) and makes the table of docs/RELIABILITY.md of
+//! the rest (`write`).
 
 use std::fmt::Write as _;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Attempt as _, Error};
 use crate::shim::lab_program;
 
-/// Notes that a group has seen something hold `count` times. Noting it again replaces the count.
+/// Forgets everything noted, so that nothing stays of tests that are no more.
+pub fn clear() -> Result<(), Error> {
+    let folder = folder()?;
+    match std::fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        result => result.attempting(|| format!("cannot remove the figures in `{}`", folder.display())),
+    }
+}
+
+/// Notes that a group has seen something hold `count` times. Noting it again replaces the count, so `what` holds no count.
 pub fn note(group: &str, what: &str, count: u64) -> Result<(), Error> {
     let folder = folder()?.join(group);
     let file = folder.join(what.replace('/', " per "));

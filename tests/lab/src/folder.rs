@@ -41,15 +41,26 @@ pub(crate) fn create(folder: &Path) -> Result<(), Error> {
     created.attempting(|| format!("cannot create the folder `{}`", folder.display()))
 }
 
-/// Takes a persistent folder, created when missing, for this process alone, for as long as the returned file
-/// is kept. The returned path is absolute: tools work in other folders than their owner.
-pub(crate) fn claim(folder: &Path) -> Result<(PathBuf, File), Error> {
+/// A folder taken for this process alone; it may be taken again when this value is dropped.
+pub(crate) struct Claim(File);
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a child that another thread starts at this moment has it open too, and the lock with it, until it
+        // becomes its program (flock(2)). Where this fails, the lock ends with that.
+        let _ = self.0.unlock();
+    }
+}
+
+/// Takes a persistent folder, created when missing, for as long as the returned claim is kept. The returned
+/// path is absolute: tools work in other folders than their owner.
+pub(crate) fn claim(folder: &Path) -> Result<(PathBuf, Claim), Error> {
     create(folder)?;
     let attempt = || format!("cannot claim `{}`, which another lab may be using", folder.display());
     let path = fs::canonicalize(folder).attempting(attempt)?;
     let file = File::create(path.join("lock")).attempting(attempt)?;
     file.try_lock().attempting(attempt)?;
-    Ok((path, file))
+    Ok((path, Claim(file)))
 }
 
 /// Writes a file that only its owner may read, whole or not at all.
@@ -120,4 +131,18 @@ pub fn sweep_after_owner(folder: &Path) -> Result<(), Error> {
         thread::sleep(Duration::from_millis(250));
     }
     fs::remove_dir_all(folder).attempting(attempt)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_folder_is_free_when_its_claim_is_dropped_though_a_child_still_has_the_lock_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, claim) = super::claim(folder.path()).unwrap();
+        // As a child has it between fork and exec.
+        let _inherited = claim.0.try_clone().unwrap();
+        assert!(super::claim(folder.path()).is_err(), "it is taken");
+        drop(claim);
+        super::claim(folder.path()).unwrap();
+    }
 }

@@ -21,6 +21,8 @@ use self::server::{OWNER, Server};
 use crate::error::{Attempt as _, Error, or_fail};
 use crate::{folder, http};
 
+pub(crate) use self::oauth::Application;
+
 /// A running Git server; it ends when this value is dropped.
 pub struct Gitea {
     url: String,

@@ -3,6 +3,7 @@
 //! A test asks for what it needs: `lab::cluster()`, `lab::gitea()`, `lab::s3()`, `lab::drone()`,
 //! `lab::woodpecker()`, `lab::tool("helm")`.
 
+mod ci_server;
 mod component;
 mod error;
 mod listen;

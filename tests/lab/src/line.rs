@@ -2,13 +2,14 @@
 //! It may not understand what goes over it. Called by tests of what a client makes of that.
 
 use std::io::{self, Read as _, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::error::{Attempt as _, Error};
+use crate::error::Error;
+use crate::listen;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,25 +31,19 @@ pub struct BadLine {
 impl BadLine {
     /// Lays a line to `server`, such as `http://127.0.0.1:9000`.
     pub fn start(server: &str, line: Line) -> Result<Self, Error> {
-        let attempt = || format!("cannot lay a line to {server}");
         let to = server.trim_start_matches("http://").to_owned();
-        let listener = TcpListener::bind("127.0.0.1:0").attempting(attempt)?;
-        let url = format!("http://{}", listener.local_addr().attempting(attempt)?);
         let broken = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&broken);
-        thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let Ok(server) = TcpStream::connect(&to) else { continue };
-                let Ok(ends) = client.try_clone().and_then(|client| Ok((client, server.try_clone()?))) else {
-                    continue;
-                };
-                let counts = [Arc::clone(&count), Arc::clone(&count)];
-                let [up, down] = counts;
-                thread::spawn(move || carry(&client, &server, line, &up));
-                thread::spawn(move || carry(&ends.1, &ends.0, line, &down));
-            }
-        });
-        Ok(Self { url, broken })
+        let address = listen::accept(&format!("a line to {server}"), move |client| {
+            let Ok(server) = TcpStream::connect(&to) else { return };
+            let Ok(ends) = client.try_clone().and_then(|client| Ok((client, server.try_clone()?))) else {
+                return;
+            };
+            let (up, down) = (Arc::clone(&count), Arc::clone(&count));
+            thread::spawn(move || carry(&client, &server, line, &up));
+            thread::spawn(move || carry(&ends.1, &ends.0, line, &down));
+        })?;
+        Ok(Self { url: format!("http://{address}"), broken })
     }
 
     /// Where it begins.

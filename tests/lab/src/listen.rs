@@ -1,7 +1,7 @@
-//! A small HTTP server of the lab on a free local port, with a thread of its own: a test may wait for a process without answering meanwhile.
-//! It may not know what it serves. Called by what stands before a real server.
+//! Listening on a free local port, with threads of its own: a test may wait for a process without answering meanwhile.
+//! It may not know what it serves. Called by the stand-ins and by what stands before a real server.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
 use axum::Router;
@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::error::{Attempt as _, Error};
 
-/// A server that ends when this value is dropped.
+/// An HTTP server that ends when this value is dropped.
 pub(crate) struct Listening {
     url: String,
     stop: Option<oneshot::Sender<()>>,
@@ -20,9 +20,8 @@ impl Listening {
     /// Starts it.
     pub(crate) fn start(what: &str, routes: Router) -> Result<Self, Error> {
         let attempt = || format!("cannot start {what}");
-        let listener = TcpListener::bind("127.0.0.1:0").attempting(attempt)?;
+        let (listener, address) = bind(what)?;
         listener.set_nonblocking(true).attempting(attempt)?;
-        let url = format!("http://{}", listener.local_addr().attempting(attempt)?);
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().attempting(attempt)?;
         let (stop, stopped) = oneshot::channel();
@@ -35,7 +34,7 @@ impl Listening {
                 }
             });
         });
-        Ok(Self { url, stop: Some(stop), server: Some(server) })
+        Ok(Self { url: format!("http://{address}"), stop: Some(stop), server: Some(server) })
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -49,4 +48,19 @@ impl Drop for Listening {
         let _ = self.stop.take().map(|stop| stop.send(()));
         let _ = self.server.take().map(thread::JoinHandle::join);
     }
+}
+
+/// Accepts connections as long as this process runs, and hands each to `serve`, which does not wait for its end.
+pub(crate) fn accept(what: &str, serve: impl Fn(TcpStream) + Send + 'static) -> Result<SocketAddr, Error> {
+    let (listener, address) = bind(what)?;
+    thread::spawn(move || listener.incoming().flatten().for_each(serve));
+    Ok(address)
+}
+
+fn bind(what: &str) -> Result<(TcpListener, SocketAddr), Error> {
+    let bound = TcpListener::bind("127.0.0.1:0").and_then(|listener| {
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    });
+    bound.attempting(|| format!("cannot start {what}"))
 }

@@ -35,7 +35,8 @@ fn run(arguments: &[OsString]) -> Result<(), Error> {
         ("bench", [page]) => lab::wait::block_on(async || lab::bench::write(Path::new(page)).await),
         ("figures", [page]) => lab::figures::write(Path::new(page)),
         ("clean", [folder]) => lab::demo::clean(Path::new(folder)),
-        // Hidden: what the lab starts of itself.
+        // Hidden: what `make` and the lab start of themselves.
+        ("figures-clear", []) => lab::figures::clear(),
         ("serve", [folder]) => lab::demo::serve(Path::new(folder), None),
         ("serve", [folder, kubeconfig]) => lab::demo::serve(Path::new(folder), Some(Path::new(kubeconfig))),
         ("shim", tool) => lab::shim::run(tool),

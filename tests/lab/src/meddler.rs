@@ -26,8 +26,8 @@ pub enum Meddling {
     /// After so many requests every further one is answered as Amazon does when temporary credentials have expired
     /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>).
     ExpiresAfter(u64),
-    /// Every answer to a GET has one bit turned in its middle.
-    TurnsABit,
+    /// Every answer to a GET of a path that ends so has one bit turned in its middle.
+    TurnsABit(&'static str),
 }
 
 /// The one between, on a free local port; gone when dropped.
@@ -105,7 +105,8 @@ async fn passed_on(
     let (status, mut headers) = (reply.status(), reply.headers().clone());
     let length = headers.get("content-length").cloned();
     let mut body = reply.bytes().await.map_err(|error| Error::new(error.to_string()))?.to_vec();
-    if matches!(between.meddling, Meddling::TurnsABit) && method == Method::GET && status.is_success() {
+    let turns = matches!(between.meddling, Meddling::TurnsABit(end) if uri.path().trim_end_matches('/').ends_with(end));
+    if turns && method == Method::GET && status.is_success() {
         let middle = body.len() / 2;
         if let Some(byte) = body.get_mut(middle) {
             *byte ^= 1;

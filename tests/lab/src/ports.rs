@@ -3,10 +3,12 @@
 //! Called by every module that starts a listening tool.
 
 use std::fs;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use tokio::net::TcpSocket;
 
 use crate::error::{Attempt as _, Error};
 
@@ -54,6 +56,32 @@ pub fn kept<const COUNT: usize>(note: &Path) -> Result<[u16; COUNT], Error> {
     Ok(ports)
 }
 
+/// Asks without listening: a child that another thread starts at this moment would keep on listening until it becomes its program, and who asks
+/// at the same time, or is to have the port, would find it taken. A bound socket stands in nobody's way (`SO_REUSEADDR`, socket(7)).
 fn is_free(port: u16) -> bool {
-    TcpListener::bind(("127.0.0.1", port)).is_ok()
+    let bind = || {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+    };
+    bind().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_port_that_is_listened_on_is_not_free_and_asking_does_not_take_it() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        assert!(!is_free(listener.local_addr().unwrap().port()));
+        let port = free().unwrap();
+        let asking = TcpSocket::new_v4().unwrap();
+        asking.set_reuseaddr(true).unwrap();
+        asking.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).unwrap();
+        assert!(is_free(port), "who asks stands in the way of another who asks");
+        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+    }
 }

@@ -2,7 +2,6 @@
 //! It may not read or write objects; tests do that through the code they test.
 //! Called by tests as `lab::s3()`.
 
-use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -26,7 +25,7 @@ pub struct S3 {
     endpoint: String,
     secret_key: String,
     process: Process,
-    _claim: File,
+    _claim: folder::Claim,
 }
 
 /// The S3 server of this process, started on first use. Tests share it, each with a bucket of its own.

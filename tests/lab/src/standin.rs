@@ -10,4 +10,4 @@ pub mod uptime;
 pub mod webhook;
 pub mod woodpecker;
 
-pub use served::Request;
+pub use served::{Answer, Answers, Request, Served};

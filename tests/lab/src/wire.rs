@@ -6,7 +6,7 @@
 mod message;
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -18,6 +18,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::error::{Attempt as _, Error};
 use crate::http::choose_tls;
+use crate::listen;
 
 pub use message::{Answer, Heard};
 
@@ -51,18 +52,13 @@ impl Wire {
         tls: Option<Arc<ServerConfig>>,
         authority: Option<String>,
     ) -> Result<Self, Error> {
-        let attempt = || "cannot listen on 127.0.0.1".to_owned();
-        let listener = TcpListener::bind("127.0.0.1:0").attempting(attempt)?;
-        let address = listener.local_addr().attempting(attempt)?;
         let heard = Arc::<Mutex<Vec<Heard>>>::default();
         let record = Arc::clone(&heard);
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let (say, tls, record) = (Arc::clone(&say), tls.clone(), Arc::clone(&record));
-                // A connection that breaks off is the client's business.
-                thread::spawn(move || serve(stream, tls, &record, &*say));
-            }
-        });
+        let address = listen::accept("a server on the wire", move |stream| {
+            let (say, tls, record) = (Arc::clone(&say), tls.clone(), Arc::clone(&record));
+            // A connection that breaks off is the client's business.
+            thread::spawn(move || serve(stream, tls, &record, &*say));
+        })?;
         Ok(Self { address, authority, heard })
     }
 

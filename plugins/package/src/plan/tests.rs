@@ -88,7 +88,7 @@ async fn decided(
 
 #[tokio::test]
 async fn what_the_mirror_lacks_is_uploaded() {
-    let expected = "web 2: upload `m/web/2/web.tar.gz`, 1 files, 1 bytes";
+    let expected = "web 2: upload `m/web/2/web.tar.gz`, 1 file, 1 bytes";
     assert_eq!(decided(None, None, "false").await.as_deref(), Ok(expected));
     // A run was cut, or is at it; and an archive that somebody removed.
     assert_eq!(decided(None, Some(claim()), "false").await.as_deref(), Ok(expected));
@@ -130,7 +130,7 @@ async fn other_content_of_the_same_version_is_refused_unless_overwrite_is_set() 
         assert!(refusal.contains(reason), "{refusal}");
         assert_eq!(
             decided(Some(size), manifest, "true").await.as_deref(),
-            Ok("web 2: replace `m/web/2/web.tar.gz`, 1 files, 1 bytes")
+            Ok("web 2: replace `m/web/2/web.tar.gz`, 1 file, 1 bytes")
         );
     }
 }

@@ -63,9 +63,10 @@ pub(super) fn guess(env: &Env) -> Option<Kind> {
     }
 }
 
-/// The address that the server gives to its steps.
+/// The address that the server gives to its steps, if it is of the kind that is meant: whoever starts a step may set the variables of the others,
+/// and the token goes to that address.
 pub(super) fn own_url(kind: Option<Kind>, env: &Env) -> Option<Url> {
-    let text = match kind? {
+    let text = match guess(env).filter(|own| Some(*own) == kind)? {
         Kind::Drone => {
             format!("{}://{}", env.variable("DRONE_SYSTEM_PROTO")?, env.variable("DRONE_SYSTEM_HOST")?)
         }

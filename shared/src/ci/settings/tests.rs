@@ -33,6 +33,32 @@ fn the_server_that_runs_the_step_is_taken() {
 }
 
 #[test]
+fn the_token_goes_to_no_address_that_another_kind_of_server_gave() {
+    let kinds = [
+        ("drone", "woodpecker", ("DRONE", "true"), ("CI_SYSTEM_URL", "https://other.example")),
+        ("drone", "jenkins", ("DRONE", "true"), ("JENKINS_URL", "https://other.example")),
+        ("woodpecker", "jenkins", ("CI", "woodpecker"), ("JENKINS_URL", "https://other.example")),
+        (
+            "jenkins",
+            "woodpecker",
+            ("JENKINS_URL", "https://ci.example"),
+            ("CI_SYSTEM_URL", "https://other.example"),
+        ),
+    ];
+    for (own, named, marker, address) in kinds {
+        let token = ("PLUGIN_CI_TOKEN", "very-secret");
+        let base = [marker, address, ("PLUGIN_CI_SERVER", named), token, ("PLUGIN_CI_USER", "u")];
+        let problems = read(&[&base[..], &[("PLUGIN_TRIGGER", "a/b")]].concat()).unwrap_err();
+        assert!(problems.contains("PLUGIN_CI_URL: required"), "{named} on {own}: {problems}");
+        if named == "woodpecker" {
+            let schedule = [("PLUGIN_ACTION", "schedule"), ("PLUGIN_SCHEDULE", "0 10 * * 4")];
+            let problems = read(&[&base[..], &schedule].concat()).unwrap_err();
+            assert!(problems.contains("PLUGIN_CI_URL: required"), "{named} on {own}: {problems}");
+        }
+    }
+}
+
+#[test]
 fn a_trailing_slash_makes_no_difference() {
     let url = |url: &str| {
         let base = [

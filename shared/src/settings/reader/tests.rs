@@ -201,7 +201,9 @@ fn a_document_in_base64_is_hidden_in_every_form() {
 #[test]
 fn the_settings_of_all_plugins_are_described_and_typed() {
     use crate::settings::{COMMON, RawCommon, disagreements};
-    assert_eq!(disagreements::<RawCommon>(COMMON), [""; 0]);
+    // `ca_file` is read with what else the network needs.
+    let own: Vec<Setting> = COMMON.iter().copied().filter(|setting| setting.name != "ca_file").collect();
+    assert_eq!(disagreements::<RawCommon>(&own), [""; 0]);
 }
 
 #[test]

@@ -2,7 +2,6 @@
 //! It may not change a request: an S3 server verifies the client's signature, which covers the address that the client was given.
 //! Called by `cut`.
 
-use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,12 +12,12 @@ use axum::http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use tokio::runtime::Runtime;
 use tokio::sync::{Mutex as Turn, watch};
 
 use super::Moment;
 use crate::error::{Attempt as _, Error};
 use crate::http::choose_tls;
+use crate::listen::Listening;
 use crate::process;
 
 /// A plugin's largest request is a part of an upload, of 8 MiB.
@@ -115,44 +114,15 @@ impl Gate {
     }
 }
 
-/// The listening side; it ends when dropped.
-pub(super) struct Proxy {
-    pub(super) url: String,
-    runtime: Option<Runtime>,
-}
-
-impl Proxy {
-    /// It has a thread of its own: a test waits for the plugin's process without answering requests meanwhile.
-    pub(super) fn start(gate: Arc<Gate>) -> Result<Self, Error> {
-        choose_tls();
-        let attempt = || "cannot start the proxy of a cut".to_owned();
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        let runtime = runtime.attempting(attempt)?;
-        let listener = TcpListener::bind("127.0.0.1:0").attempting(attempt)?;
-        listener.set_nonblocking(true).attempting(attempt)?;
-        let url = format!("http://{}", listener.local_addr().attempting(attempt)?);
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .attempting(attempt)?;
-        let routes = Router::new().fallback(pass).with_state((gate, client));
-        runtime.spawn(async move {
-            let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
-            // Ends with the runtime.
-            let _ = axum::serve(listener, routes).await;
-        });
-        Ok(Self { url, runtime: Some(runtime) })
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            // Waiting for it is not allowed where the test itself is async.
-            runtime.shutdown_background();
-        }
-    }
+/// Starts the listening side.
+pub(super) fn start(gate: Arc<Gate>) -> Result<Listening, Error> {
+    choose_tls();
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .attempting(|| "cannot start the proxy of a cut".into())?;
+    Listening::start("the proxy of a cut", Router::new().fallback(pass).with_state((gate, client)))
 }
 
 async fn pass(State((gate, client)): State<(Arc<Gate>, reqwest::Client)>, request: Request) -> Response {

@@ -2,7 +2,7 @@
 //! It may not touch repositories.
 //! Called by `gitea`.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub(super) struct Server {
     folder: PathBuf,
     pub(super) url: String,
     process: Process,
-    _claim: File,
+    _claim: folder::Claim,
 }
 
 impl Server {

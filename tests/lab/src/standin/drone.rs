@@ -11,7 +11,6 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::served::{Answer, Answers, Request, Served};
-use crate::error::Error;
 
 /// Who may write.
 pub const TOKEN: &str = "drone-token-5d1c";
@@ -59,8 +58,12 @@ pub struct State {
     pub slow: Duration,
     /// How many requests are answered with 503 first.
     pub busy: u32,
-    /// The next creation of a cron fails.
-    pub refuses_cron: bool,
+    /// How many looks at a build are answered with 500 first.
+    pub refused_looks: u32,
+    /// How many creations of a cron fail first.
+    pub refused_crons: u32,
+    /// How many changes of crons are made first without anybody hearing so: a gateway answers with 502.
+    pub lost_answers: u32,
     /// All builds.
     pub builds: Vec<Build>,
     /// All crons.
@@ -68,12 +71,11 @@ pub struct State {
 }
 
 /// The server; it ends when dropped.
-pub struct Drone(Served<State>);
+pub type Drone = Served<State>;
 
-impl Drone {
-    /// Starts it.
-    pub fn start() -> Result<Self, Error> {
-        Ok(Self(Served::start(State {
+impl Default for State {
+    fn default() -> Self {
+        Self {
             nothing_matches: false,
             no_right: false,
             is_open_source: false,
@@ -82,25 +84,12 @@ impl Drone {
             looks: 1,
             slow: Duration::ZERO,
             busy: 0,
-            refuses_cron: false,
+            refused_looks: 0,
+            refused_crons: 0,
+            lost_answers: 0,
             builds: Vec::new(),
             crons: Vec::new(),
-        })?))
-    }
-
-    /// Its address.
-    pub fn url(&self) -> &str {
-        self.0.url()
-    }
-
-    /// All requests so far.
-    pub fn requests(&self) -> Vec<Request> {
-        self.0.requests()
-    }
-
-    /// Looks at what it has, or changes how it behaves.
-    pub fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
-        self.0.with(work)
+        }
     }
 }
 
@@ -127,9 +116,25 @@ impl Answers for State {
             ("GET", ["builds", number]) => self.build(number),
             (_, ["cron", ..]) if self.is_open_source => message(501, "Not Implemented"),
             ("GET", ["cron"]) => Answer::json(&self.crons.iter().map(cron_json).collect()),
-            ("POST", ["cron"]) => self.create_cron(&request.body),
-            ("PATCH", ["cron", name]) => self.change_cron(name, &request.body),
-            ("DELETE", ["cron", name]) => {
+            (_, ["cron", name @ ..]) => {
+                let answer = self.change_crons(request, name);
+                if self.lost_answers == 0 {
+                    return answer;
+                }
+                self.lost_answers -= 1;
+                Answer::status(502, "Bad Gateway")
+            }
+            _ => message(404, "Not Found"),
+        }
+    }
+}
+
+impl State {
+    fn change_crons(&mut self, request: &Request, name: &[&str]) -> Answer {
+        match (request.method.as_str(), name) {
+            ("POST", []) => self.create_cron(&request.body),
+            ("PATCH", [name]) => self.change_cron(name, &request.body),
+            ("DELETE", [name]) => {
                 let before = self.crons.len();
                 self.crons.retain(|cron| cron.name != *name);
                 if self.crons.len() < before {
@@ -141,9 +146,7 @@ impl Answers for State {
             _ => message(404, "Not Found"),
         }
     }
-}
 
-impl State {
     fn create_build(&mut self, request: &Request) -> Answer {
         if self.nothing_matches {
             return Answer::status(200, "null");
@@ -179,6 +182,10 @@ impl State {
         let Some(build) = self.builds.iter().find(|build| build.number.to_string() == number) else {
             return message(404, "sql: no rows in result set");
         };
+        if self.refused_looks > 0 {
+            self.refused_looks -= 1;
+            return message(500, "database is locked");
+        }
         let status = if self.looks == 0 { self.result } else { "running" };
         self.looks = self.looks.saturating_sub(1);
         Answer::json(&json!({ "number": build.number, "status": status, "stages": [] }))
@@ -187,7 +194,8 @@ impl State {
     fn create_cron(&mut self, body: &str) -> Answer {
         let body: Value = serde_json::from_str(body).unwrap_or_default();
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
-        if std::mem::take(&mut self.refuses_cron) {
+        if self.refused_crons > 0 {
+            self.refused_crons -= 1;
             return message(400, "Invalid Cronjob Expression");
         }
         // robfig/cron takes the day of the week for optional.

@@ -12,7 +12,6 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::served::{Answer, Answers, Request, Served};
-use crate::error::Error;
 
 /// The user.
 pub const USER: &str = "esteira";
@@ -55,12 +54,11 @@ pub struct State {
 }
 
 /// The server; it ends when dropped.
-pub struct Jenkins(Served<State>);
+pub type Jenkins = Served<State>;
 
-impl Jenkins {
-    /// Starts it.
-    pub fn start() -> Result<Self, Error> {
-        Ok(Self(Served::start(State {
+impl Default for State {
+    fn default() -> Self {
+        Self {
             forgets_items: false,
             cancels: false,
             queues_nothing: false,
@@ -69,22 +67,7 @@ impl Jenkins {
             slow: Duration::ZERO,
             builds: Vec::new(),
             waiting: 0,
-        })?))
-    }
-
-    /// Its address.
-    pub fn url(&self) -> &str {
-        self.0.url()
-    }
-
-    /// All requests so far.
-    pub fn requests(&self) -> Vec<Request> {
-        self.0.requests()
-    }
-
-    /// Looks at what it has, or changes how it behaves.
-    pub fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
-        self.0.with(work)
+        }
     }
 }
 

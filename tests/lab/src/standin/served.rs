@@ -1,9 +1,7 @@
-//! What the stand-ins for CI servers have in common: a thread that answers HTTP on a free local port and keeps every request.
+//! What the stand-ins for CI servers have in common: an HTTP server that keeps every request, and whose state a test looks at or changes meanwhile.
 //! It may not know what it stands for. Called by their modules, which decide on the answers.
 
-use std::net::TcpListener;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use axum::Router;
@@ -11,9 +9,9 @@ use axum::body::{Body, to_bytes};
 use axum::extract::State;
 use axum::http::{self, HeaderMap};
 use axum::response::Response;
-use tokio::sync::oneshot;
 
-use crate::error::{Attempt as _, Error};
+use crate::error::Error;
+use crate::listen::Listening;
 
 /// One request as it came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,7 +34,7 @@ pub struct Request {
 
 /// What is answered.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Answer {
+pub struct Answer {
     pub(super) status: u16,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: String,
@@ -59,64 +57,50 @@ impl Answer {
     }
 }
 
-/// Something that answers.
-pub(super) trait Answers: Send + 'static {
+/// The state of a stand-in; its default is a server that does as it should.
+pub trait Answers: Default + Send + 'static {
+    /// Answers one request.
     fn answer(&mut self, request: &Request) -> Answer;
 }
 
-/// A server on a free local port; it ends when dropped.
-pub(super) struct Served<S> {
-    url: String,
+/// A stand-in on a free local port; it ends when dropped.
+pub struct Served<S> {
+    listening: Listening,
     inner: Arc<Mutex<Inner<S>>>,
-    stop: Option<oneshot::Sender<()>>,
-    server: Option<thread::JoinHandle<()>>,
 }
 
+#[derive(Default)]
 struct Inner<S> {
     state: S,
     requests: Vec<Request>,
 }
 
 impl<S: Answers> Served<S> {
-    /// Starts it, with a thread of its own: a test may wait for a plugin's process without answering requests meanwhile.
-    pub(super) fn start(state: S) -> Result<Self, Error> {
-        let attempt = || "cannot start a stand-in".to_owned();
-        let inner = Arc::new(Mutex::new(Inner { state, requests: Vec::new() }));
-        let listener = TcpListener::bind("127.0.0.1:0").attempting(attempt)?;
-        listener.set_nonblocking(true).attempting(attempt)?;
-        let url = format!("http://{}", listener.local_addr().attempting(attempt)?);
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().attempting(attempt)?;
+    /// Starts it.
+    pub fn start() -> Result<Self, Error> {
+        let inner = Arc::<Mutex<Inner<S>>>::default();
         let routes = Router::new().fallback(handle::<S>).with_state(Arc::clone(&inner));
-        let (stop, stopped) = oneshot::channel();
-        let server = thread::spawn(move || {
-            runtime.block_on(async {
-                let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
-                tokio::select! {
-                    _ = axum::serve(listener, routes) => {}
-                    _ = stopped => {}
-                }
-            });
-        });
-        Ok(Self { url, inner, stop: Some(stop), server: Some(server) })
+        Ok(Self { listening: Listening::start("a stand-in", routes)?, inner })
     }
 
-    pub(super) fn url(&self) -> &str {
-        &self.url
+    /// Its address, without a path.
+    pub fn url(&self) -> &str {
+        self.listening.url()
     }
 
-    pub(super) fn requests(&self) -> Vec<Request> {
-        self.lock().requests.clone()
+    /// All requests so far.
+    pub fn requests(&self) -> Vec<Request> {
+        lock(&self.inner).requests.clone()
     }
 
-    /// Looks at the state, or changes it.
-    pub(super) fn with<T>(&self, work: impl FnOnce(&mut S) -> T) -> T {
-        work(&mut self.lock().state)
+    /// Looks at what it has, or changes how it behaves.
+    pub fn with<T>(&self, work: impl FnOnce(&mut S) -> T) -> T {
+        work(&mut lock(&self.inner).state)
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, Inner<S>> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<S>(inner: &Mutex<Inner<S>>) -> MutexGuard<'_, Inner<S>> {
+    inner.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn handle<S: Answers>(
@@ -136,7 +120,7 @@ async fn handle<S: Answers>(
         cookie: header(&parts.headers, "cookie"),
     };
     let answer = {
-        let mut inner = inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = lock(&inner);
         inner.requests.push(request.clone());
         inner.state.answer(&request)
     };
@@ -150,12 +134,4 @@ async fn handle<S: Answers>(
 
 fn header(headers: &HeaderMap, name: &str) -> String {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
-}
-
-impl<S> Drop for Served<S> {
-    fn drop(&mut self) {
-        // Both fail only if the server has already ended.
-        let _ = self.stop.take().map(|stop| stop.send(()));
-        let _ = self.server.take().map(thread::JoinHandle::join);
-    }
 }

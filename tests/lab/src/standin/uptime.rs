@@ -11,18 +11,16 @@
 mod account;
 mod reply;
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use axum::routing::post;
-use tokio::sync::oneshot;
 
 use self::account::{Account, KEY, READ_ONLY_KEY};
-use crate::error::{Attempt as _, Error};
+use crate::error::Error;
+use crate::listen::Listening;
 
 /// One monitor as `getMonitors` shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,44 +59,24 @@ pub struct Request {
 
 /// The service on a free local port, with one account; it ends when dropped.
 pub struct Uptime {
-    url: String,
+    listening: Listening,
     account: Arc<Mutex<Account>>,
-    stop: Option<oneshot::Sender<()>>,
-    server: Option<thread::JoinHandle<()>>,
 }
 
 impl Uptime {
     /// Starts it. With a file the monitors are kept there and are found again by the next start.
-    ///
-    /// It has a thread of its own: a test may wait for a plugin's process without answering requests meanwhile.
     pub fn start(state_file: Option<&Path>) -> Result<Self, Error> {
-        let attempt = || "cannot start the uptime service".to_owned();
         let account = Arc::new(Mutex::new(Account::load(state_file)?));
-        let listener = TcpListener::bind("127.0.0.1:0").attempting(attempt)?;
-        listener.set_nonblocking(true).attempting(attempt)?;
-        let url = format!("http://{}", listener.local_addr().attempting(attempt)?);
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().attempting(attempt)?;
         let routes = Router::new()
             .route("/v2/getMonitors", post(reply::get_monitors))
             .route("/v2/editMonitor", post(reply::edit_monitor))
             .with_state(Arc::clone(&account));
-        let (stop, stopped) = oneshot::channel();
-        let server = thread::spawn(move || {
-            runtime.block_on(async {
-                let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
-                tokio::select! {
-                    _ = axum::serve(listener, routes) => {}
-                    _ = stopped => {}
-                }
-            });
-        });
-        Ok(Self { url, account, stop: Some(stop), server: Some(server) })
+        Ok(Self { listening: Listening::start("the uptime service", routes)?, account })
     }
 
     /// What `https://api.uptimerobot.com` is in life: a client appends `/v2/getMonitors`.
     pub fn url(&self) -> &str {
-        &self.url
+        self.listening.url()
     }
 
     /// The account's main key, which may do everything.
@@ -148,13 +126,5 @@ impl Uptime {
 
     fn account(&self) -> MutexGuard<'_, Account> {
         self.account.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Uptime {
-    fn drop(&mut self) {
-        // Both fail only if the server has already ended.
-        let _ = self.stop.take().map(|stop| stop.send(()));
-        let _ = self.server.take().map(thread::JoinHandle::join);
     }
 }

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use super::served::{Answer, Answers, Request, Served};
-use crate::error::Error;
 
 /// How it answers.
 #[derive(Clone, Copy, Debug)]
@@ -16,27 +15,11 @@ pub struct State {
 }
 
 /// The webhook; it ends when dropped.
-pub struct Webhook(Served<State>);
+pub type Webhook = Served<State>;
 
-impl Webhook {
-    /// Starts it.
-    pub fn start() -> Result<Self, Error> {
-        Ok(Self(Served::start(State { status: 200, after: Duration::ZERO })?))
-    }
-
-    /// Its address, without a path.
-    pub fn url(&self) -> &str {
-        self.0.url()
-    }
-
-    /// All requests so far.
-    pub fn requests(&self) -> Vec<Request> {
-        self.0.requests()
-    }
-
-    /// Changes how it answers.
-    pub fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
-        self.0.with(work)
+impl Default for State {
+    fn default() -> Self {
+        Self { status: 200, after: Duration::ZERO }
     }
 }
 

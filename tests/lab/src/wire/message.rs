@@ -18,6 +18,7 @@ pub struct Heard {
 }
 
 /// What to do with a request.
+#[derive(Clone)]
 pub enum Answer {
     /// These bytes and no more, then the connection ends.
     Bytes(Vec<u8>),

@@ -268,6 +268,69 @@ fn a_bucket_out_of_reach_is_temporary_and_said_once() {
     noted("`handoff` with a bucket out of reach is temporary");
 }
 
+#[test]
+fn a_bucket_out_of_reach_hides_no_other_problem_of_the_settings() {
+    let pipeline = Pipeline::new(&[("web", "1.0")]);
+    fs::write(pipeline.workspace.join(".config"), "DICIONARIO_PADRAO_PATH=@paths.dictionary\n").unwrap();
+    let nowhere = format!("http://127.0.0.1:{}", ports::free().unwrap());
+    let there = [("bucket", "s3://nothing"), ("endpoint", nowhere.as_str()), ("handoff", "handoff")];
+    let wrong: [&[_]; 3] = [
+        &[("dryrun", "true"), ("components", "@rpo.names")],
+        &[("dryrun", "true"), ("kind", "@rpo.kind"), ("components", "[\"web\", \"@other.name\"]")],
+        &[("dryrun", "true"), ("trigger_parameters", "{\"V\": \"@rpo.version\"}")],
+    ];
+    for wrong in wrong {
+        let ended = pipeline.run(&[&there[..], wrong].concat());
+        assert_eq!(ended.code, 2, "{}", ended.log);
+        assert!(ended.log.contains("PLUGIN_DRYRUN: no such setting; did you mean"), "{}", ended.log);
+        assert!(ended.log.contains("127.0.0.1"), "{}", ended.log);
+    }
+    let only_the_bucket: [&[_]; 3] =
+        [&[("components", "@rpo.names")], &[("trigger_parameters", "{\"V\": \"@rpo.version\"}")], &[]];
+    for wrong in only_the_bucket {
+        let ended = pipeline.run(&[&there[..], wrong].concat());
+        assert_eq!(ended.code, 75, "{}", ended.log);
+        assert!(ended.log.contains("`handoff`"), "{}", ended.log);
+    }
+    noted("settings' problems told although `handoff` is out of reach");
+}
+
+#[test]
+fn junk_in_the_bucket_stops_only_who_needs_it() {
+    let pipeline = Pipeline::new(&[("web", "1.0")]);
+    let bucket = Path::new(pipeline.settings[0].1.strip_prefix("file://").unwrap());
+    fs::create_dir(bucket.join("handoff")).unwrap();
+    for step in ["package", "names"] {
+        fs::write(bucket.join(format!("handoff/{step}.json")), "{").unwrap();
+    }
+    let ended = pipeline.run(&[("handoff", "handoff"), ("components", "@names.all"), ("dryrun", "true")]);
+    assert_eq!(ended.code, 2, "{}", ended.log);
+    for said in ["`handoff/names.json` in the bucket is not what `handoff` writes: ", "PLUGIN_DRYRUN: "] {
+        assert!(ended.log.contains(said), "{said} is not in:\n{}", ended.log);
+    }
+    let own = ("trigger_parameters", "{\"VERSIONS\": \"@package.versions\"}");
+    let ended = pipeline.run(&[("handoff", "handoff"), own]);
+    assert_eq!(ended.code, 0, "{}", ended.log);
+    let replaced = fs::read_to_string(bucket.join("handoff/package.json")).unwrap();
+    assert!(replaced.contains("written_by"), "{replaced}");
+    noted("junk under `handoff` stops only who needs it");
+}
+
+#[test]
+fn a_pipe_as_output_file_stays_a_pipe() {
+    let pipeline = Pipeline::new(&[("web", "1.0")]);
+    let pipe = pipeline.workspace.join("values");
+    let mut mkfifo = process::command("mkfifo");
+    mkfifo.arg(&pipe);
+    process::output(mkfifo, "").unwrap();
+    let its = pipe.clone();
+    let reader = std::thread::spawn(move || fs::read_to_string(its).unwrap());
+    let ended = pipeline.run(&[("output_file", "values")]);
+    assert_eq!(ended.code, 0, "{}", ended.log);
+    assert!(!fs::symlink_metadata(&pipe).unwrap().is_file());
+    assert!(reader.join().unwrap().starts_with("versions="));
+}
+
 fn files(folder: &Path) -> usize {
     fs::read_dir(folder).unwrap().count()
 }

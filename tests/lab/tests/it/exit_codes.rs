@@ -38,23 +38,33 @@ fn expect(ended: &Ended, code: i32, what: &str) {
 #[test]
 fn a_run_that_did_it_had_nothing_to_do_was_refused_or_cannot_know_says_which() {
     let nowhere = format!("http://127.0.0.1:{}", ports::free().unwrap());
+    let mut runs = 0;
+    let mut ends = |ended: &Ended, code: i32, what: &str| {
+        expect(ended, code, what);
+        runs += 1;
+    };
     for case in &CASES {
         let site = (case.make)().unwrap();
-        expect(&site.run(&[("dry_rum", "true")]).unwrap(), 2, site.plugin);
+        ends(&site.run(&[("dry_rum", "true")]).unwrap(), 2, site.plugin);
         let unreachable = site.command(&nowhere, &[]).unwrap().output().unwrap();
-        expect(&Ended::of(&unreachable), 75, site.plugin);
-        expect(&site.run(&[]).unwrap(), 0, site.plugin);
+        ends(&Ended::of(&unreachable), 75, site.plugin);
+        ends(&site.run(&[]).unwrap(), 0, site.plugin);
         let idle = site.run(&[]).unwrap();
-        expect(&idle, 0, site.plugin);
+        ends(&idle, 0, site.plugin);
         assert!(idle.log.contains("nothing to do"), "{}", idle.log);
         if let Some((path, content)) = case.spoiled {
             site.write(path, content).unwrap();
         }
         let before = site.state().unwrap();
-        expect(&site.run(case.refused).unwrap(), 1, site.plugin);
+        ends(&site.run(case.refused).unwrap(), 1, site.plugin);
         assert_eq!(site.state().unwrap(), before, "{}: what is refused changes nothing", site.plugin);
     }
-    figures::note("exit_codes", "four plugins: 0 twice, 1, 2 and 75", 5 * CASES.len() as u64).unwrap();
+    figures::note(
+        "exit_codes",
+        "runs of rpo, package, image-bump and chart-publish that end as documented",
+        runs,
+    )
+    .unwrap();
 }
 
 #[test]
@@ -87,7 +97,12 @@ fn a_run_that_is_told_to_stop_at_any_write_exits_75_and_the_next_finishes() {
         expect(&rerun, 0, &at);
         assert_eq!(site.state().unwrap(), expected, "{at}: {}", rerun.log);
     });
-    figures::note("exit_codes", "SIGTERM at a write: 75, and the next run finishes", count).unwrap();
+    figures::note(
+        "exit_codes",
+        "SIGTERM at a write: told by the exit code, and the next run finishes",
+        count,
+    )
+    .unwrap();
 }
 
 #[test]
@@ -120,8 +135,12 @@ fn a_run_that_is_told_to_stop_while_a_patch_is_applied_ends_the_appserver_too() 
     }
     expect(&site.run(&[]).unwrap(), 0, "the next run");
     assert_eq!(site.state().unwrap(), undisturbed.state().unwrap());
-    figures::note("exit_codes", "SIGTERM while the AppServer hangs: 75, and the next run finishes", 1)
-        .unwrap();
+    figures::note(
+        "exit_codes",
+        "SIGTERM while the AppServer hangs: told by the exit code, and the next run finishes",
+        1,
+    )
+    .unwrap();
 }
 
 /// Whether a process of this program runs with this argument.
@@ -147,9 +166,14 @@ async fn a_rollout_says_whether_all_some_or_no_environments_were_updated() {
         "{{\"clusters\":[{{\"name\":\"c\",\"cluster\":{{\"server\":\"http://127.0.0.1:{}\"}}}}],\"users\":[{{\"name\":\"u\",\"user\":{{}}}}],\"contexts\":[{{\"name\":\"x\",\"context\":{{\"cluster\":\"c\",\"user\":\"u\"}}}}],\"current-context\":\"x\"}}",
         ports::free().unwrap()
     );
-    expect(&run(&[("dry_rum", "true")]), 2, "an unknown setting");
-    expect(&run(&[("kubeconfig", &nowhere)]), 75, "no API server");
-    expect(&run(&[]), 1, "no chart");
+    let mut runs = 0;
+    let mut ends = |ended: &Ended, code: i32, what: &str| {
+        expect(ended, code, what);
+        runs += 1;
+    };
+    ends(&run(&[("dry_rum", "true")]), 2, "an unknown setting");
+    ends(&run(&[("kubeconfig", &nowhere)]), 75, "no API server");
+    ends(&run(&[]), 1, "no chart");
     site.publish(rollout::NEW).await;
 
     let cut = Cut::in_front_of(site.uptime.url()).unwrap().counting("/editMonitor").hold_at(1, Moment::After);
@@ -160,7 +184,7 @@ async fn a_rollout_says_whether_all_some_or_no_environments_were_updated() {
     assert_eq!(site.paused().len(), 1);
     process::terminate(held.id()).unwrap();
     held.release();
-    expect(&held.end().unwrap().ended, 75, "told to stop");
+    ends(&held.end().unwrap().ended, 75, "told to stop");
     assert_eq!(site.paused(), [""; 0], "what was paused is resumed");
 
     let quota = format!(
@@ -169,13 +193,13 @@ async fn a_rollout_says_whether_all_some_or_no_environments_were_updated() {
     );
     cluster().kubectl(&["delete", "services", "--all", "-n", bad.name()]).unwrap();
     cluster().apply(&quota).unwrap();
-    expect(&run(&[("max_failures", "2")]), 3, "one of two cannot be updated");
+    ends(&run(&[("max_failures", "2")]), 3, "one of two cannot be updated");
     assert_eq!(rollout::version(&good).await, rollout::updated());
     cluster().kubectl(&["delete", "resourcequota", "none", "-n", bad.name()]).unwrap();
-    expect(&run(&[("retry_failed", "true")]), 0, "the other one");
+    ends(&run(&[("retry_failed", "true")]), 0, "the other one");
     assert_eq!(rollout::version(&bad).await, rollout::updated());
     let idle = run(&[]);
-    expect(&idle, 0, "nothing to do");
+    ends(&idle, 0, "nothing to do");
     assert!(idle.log.contains("nothing to do"), "{}", idle.log);
-    figures::note("exit_codes", "plugin-rollout: 0 twice, 1, 2, 3 and 75 twice", 7).unwrap();
+    figures::note("exit_codes", "runs of rollout that end as documented", runs).unwrap();
 }

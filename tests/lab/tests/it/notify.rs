@@ -109,11 +109,12 @@ fn a_webhook_that_cannot_be_told_changes_nothing() {
     let silent = Webhook::start().unwrap();
     silent.with(|state| state.after = Duration::from_secs(40));
     let nobody = format!("http://127.0.0.1:{}", ports::free().unwrap());
-    for (url, words) in [
+    let cases = [
         (refusing.url(), "was answered with 404"),
         (nobody.as_str(), "no answer to POST the webhook"),
         (silent.url(), "did not answer within"),
-    ] {
+    ];
+    for (url, words) in cases {
         let begun = Instant::now();
         let ended = run(url, "json", &[]);
         assert_eq!(ended.code, 0, "{}", ended.log);
@@ -129,8 +130,8 @@ fn a_webhook_that_cannot_be_told_changes_nothing() {
         );
         assert!(begun.elapsed() < Duration::from_secs(35), "{:?}", begun.elapsed());
     }
-    figures::note("notify", "webhooks that refuse, are away or silent, without effect on the run", 3)
-        .unwrap();
+    let what = "webhooks that refuse, are away or silent, without effect on the run";
+    figures::note("notify", what, cases.len() as u64).unwrap();
 }
 
 #[test]
@@ -146,4 +147,15 @@ fn every_plugin_tells() {
         assert_eq!(told(&webhook)["plugin"], name.as_str());
     }
     figures::note("notify", "plugins that tell how they ended", plugins.len() as u64).unwrap();
+}
+
+#[test]
+fn a_run_whose_report_cannot_be_written_is_told_as_failed() {
+    let webhook = Webhook::start().unwrap();
+    let ended = run(webhook.url(), "json", &[("report_dir", "components/web/VERSION".to_owned())]);
+    assert_eq!(ended.code, 1, "{}", ended.log);
+    assert_eq!(ended.log.lines().filter(|line| line.starts_with("error: ")).count(), 1, "{}", ended.log);
+    let body = told(&webhook);
+    assert_eq!((&body["ending"], &body["exit_code"]), (&json!("failed"), &json!(1)));
+    assert!(body["summary"].as_str().unwrap().starts_with("cannot write the report"), "{body}");
 }

@@ -79,10 +79,11 @@ sh -c 'sleep 301 & echo $! > $0/child.new; mv $0/child.new $0/child.pid; wait' $
 (setsid sh -c 'sleep 302 & echo $! > $0/daemon.new; mv $0/daemon.new $0/daemon.pid' $HERE &)
 id wrapper $$";
 
+/// Within a second, which the fastest of three runs must keep: whatever else the machine does makes an end slower, never faster.
+/// Each has five seconds, far less than the five minutes after which the processes would end by themselves.
 #[test]
-fn a_plugin_killed_under_a_shell_takes_all_that_it_started_with_it_within_a_second() {
-    // The fastest of three counts: what else the machine does makes an end slower, never faster.
-    let times: Vec<Duration> = (0..3)
+fn a_plugin_killed_under_a_shell_takes_all_that_it_started_with_it_at_once() {
+    let (times, counts): (Vec<Duration>, Vec<usize>) = (0..3)
         .map(|_| {
             let site = Site::new(&format!("{FAMILY}\nwait\nsleep 303"));
             let variables =
@@ -102,11 +103,13 @@ fn a_plugin_killed_under_a_shell_takes_all_that_it_started_with_it_within_a_seco
             assert!(killed.unwrap().success());
             let time = wait_until(|| !processes.iter().any(|process| is_running(process)));
             shell.wait().unwrap();
-            time
+            (time, processes.len())
         })
-        .collect();
+        .unzip();
     assert!(times.iter().min().unwrap() < &Duration::from_secs(1), "{times:?}");
-    figures::note("processes", "processes that ended with their killed plugin", 9).unwrap();
+    assert!(times.iter().all(|time| time < &Duration::from_secs(5)), "{times:?}");
+    let count = counts.iter().sum::<usize>() as u64;
+    figures::note("processes", "processes that ended with their killed plugin", count).unwrap();
 }
 
 #[test]
@@ -184,23 +187,28 @@ fn a_tool_that_floods_fills_neither_memory_nor_log() {
             assert_eq!(log.matches(&format!("[{count} lines are not shown]")).count(), 2);
         }
     }
-    figures::note("processes", "MiB of output that filled neither memory nor log", 2 * ((1 << 10) + 64))
-        .unwrap();
+    // Each floods both streams.
+    let mebibytes = runs.iter().map(|(_, bytes)| (2 * bytes) >> 20).sum();
+    figures::note("processes", "MiB of output that filled neither memory nor log", mebibytes).unwrap();
 }
 
 #[test]
 fn no_cut_of_an_output_shows_half_a_secret() {
     // At the ends of what is shown of a line, of what is read of it, of what is looked at for the last words, and of what is kept.
+    let lengths = ["985", "990", "995", "32760", "65525", "65530", "1048560"];
+    let kept = ["1", "2", "3", "4", "5", "6", "7", "8", "9"];
     let script = format!(
         "printf '{first}' >&2; sleep 0.3; printf '{second} in two pieces\\n' >&2
-for length in 985 990 995 32760 65525 65530 1048560; do
+for length in {lengths}; do
   head -c $length /dev/zero | tr '\\0' 'x'; printf '{SECRET}'; head -c 700 /dev/zero | tr '\\0' 'y'; echo
 done >&2
 head -c 1048000 /dev/zero | tr '\\0' '\\n' >&2
-for number in 1 2 3 4 5 6 7 8 9; do head -c 990 /dev/zero | tr '\\0' 'z'; echo '{SECRET}'; done >&2
+for number in {kept}; do head -c 990 /dev/zero | tr '\\0' 'z'; echo '{SECRET}'; done >&2
 exit 6",
         first = &SECRET[..9],
         second = &SECRET[9..],
+        lengths = lengths.join(" "),
+        kept = kept.join(" "),
     );
     let site = Site::new(&script);
     let mut settings = site.settings();
@@ -215,7 +223,8 @@ exit 6",
         let piece = &SECRET[start..start + 6];
         assert!(!ended.log.contains(piece), "`{piece}` is in the log");
     }
-    figures::note("processes", "places where an output is cut, each with a secret in it", 16).unwrap();
+    let places = lengths.len() + kept.len();
+    figures::note("processes", "secrets where an output may be cut", places as u64).unwrap();
 }
 
 /// plugin-rpo with one patch and an AppServer that does `script` when it should apply it.

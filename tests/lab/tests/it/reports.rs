@@ -230,6 +230,10 @@ async fn a_publication_that_fails_half_way_tells_that_the_chart_is_there() {
     let cases = cases(&workspace, 1);
     let case = cases.iter().find(|case| case.plugin == "plugin-chart-publish").unwrap();
     let store = counterpart::start(|method, path| match (method, path.contains("index.yaml")) {
+        // It honours conditions: the object by which that is tried is always there already.
+        (&Method::PUT, _) if path.ends_with("conditional-writes") => {
+            Answer::Reply(StatusCode::PRECONDITION_FAILED, "")
+        }
         (&Method::PUT, true) => Answer::Reply(StatusCode::FORBIDDEN, DENIED),
         (&Method::PUT, false) => Answer::Reply(StatusCode::OK, ""),
         _ => Answer::Reply(StatusCode::NOT_FOUND, ABSENT),
@@ -239,6 +243,24 @@ async fn a_publication_that_fails_half_way_tells_that_the_chart_is_there() {
     assert_eq!(failed.code, 1, "{}", failed.log);
     let texts = ["the chart was uploaded before the failure, but is not listed in the index", "index.yaml"];
     schema::check_junit(&[tells(&reports, &failed.log, &texts)]).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publication_that_fails_at_its_first_write_shows_nothing_as_published() {
+    let workspace = folder::temporary("reports").unwrap();
+    let cases = cases(&workspace, 1);
+    let case = cases.iter().find(|case| case.plugin == "plugin-chart-publish").unwrap();
+    let store = counterpart::start(|method, _| match *method {
+        Method::PUT => Answer::Reply(StatusCode::FORBIDDEN, DENIED),
+        _ => Answer::Reply(StatusCode::NOT_FOUND, ABSENT),
+    })
+    .await;
+    let (failed, reports) = run(case.plugin, &workspace, &at(case, &store));
+    assert_eq!(failed.code, 1, "{}", failed.log);
+    schema::check_junit(&[tells(&reports, &failed.log, &[NOTHING])]).unwrap();
+    for said in ["sha256", "address"] {
+        assert!(!failed.log.contains(said), "{said} is shown: {}", failed.log);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -265,6 +287,7 @@ async fn a_bump_that_fails_half_way_tells_that_the_branch_was_moved() {
     let (failed, reports) = run("plugin-image-bump", &workspace, &settings);
     assert_eq!(failed.code, 1, "{}", failed.log);
     let texts = [
+        "cannot open a pull request from",
         "was moved before the failure",
         "the next run goes on with the pull request",
         "the server refused the token",

@@ -5,9 +5,13 @@ use std::time::{Duration, Instant};
 
 use lab::fixtures::{Patch, write_rpo};
 use lab::folder;
+use lab::meddler::{Meddler, Meddling};
 use lab::plugin::{self, Ended};
 use lab::standin::appserver::{self, applied};
 use serde_json::Value;
+use shared::bucket::{Key, Kind};
+
+use crate::bucket::Place;
 
 const RESULT: &str = "engenharia/bundle/apo/12.1.2410";
 
@@ -232,13 +236,56 @@ fn a_result_that_is_gone_is_assembled_anew_and_a_broken_pointer_says_what_to_do(
     assert_eq!(ended.code, 1, "{}", ended.log);
     for text in [
         &format!("cannot read `{RESULT}/latest.json`, which names the newest result"),
-        &format!("hint: remove `{RESULT}/latest.json` to begin anew"),
+        &format!("hint: look at `{RESULT}/latest.json` in the bucket itself"),
+        &"as the last resort, remove it to begin anew".to_owned(),
     ] {
         assert!(ended.log.contains(text), "{text}:\n{}", ended.log);
     }
     std::fs::remove_file(&pointer).unwrap();
     assert_eq!(site.run(&[]).code, 0);
     assert_eq!(site.in_the_latest(RESULT), ["1-a.ptm"]);
+}
+
+/// The last good RPO is damaged on the way from the server: its manifest says so, and nothing is built on it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_rpo_that_a_bit_turned_in_on_the_way_is_noticed_and_nothing_is_built_on_it() {
+    for place in [Place::s3().await, Place::gcs().await] {
+        let (site, bucket) = (Site::new(), place.open());
+        let pointer = Key::new(format!("{RESULT}/latest.json"), Kind::Json);
+        let latest = async || bucket.fetch(&pointer).await.unwrap().unwrap().bytes;
+        let put = async |path: &str| {
+            bucket.upload(&Key::new(path, Kind::Archive), &site.bucket.join(path)).await.unwrap()
+        };
+        let run = |place: &Place| {
+            let own = ("appserver", site.appserver.display().to_string());
+            plugin::run("plugin-rpo", &site.workspace, &[&place.settings[..], &[own]].concat()).unwrap()
+        };
+        put("base/tttm120.rpo").await;
+        site.patch("1-a.ptm", |patch| patch);
+        put("applypatch/1-a.ptm").await;
+        let first = run(&place);
+        assert_eq!(first.code, 0, "{}", first.log);
+        let good = latest().await;
+
+        site.patch("2-b.ptm", |patch| patch);
+        put("applypatch/2-b.ptm").await;
+        let endpoint = &place.settings.iter().find(|(name, _)| *name == "endpoint").unwrap().1;
+        // In addresses of Google's interface, the dot is escaped.
+        let meddler = Meddler::start(endpoint, Meddling::TurnsABit("rpo")).unwrap();
+        let damaged = run(&place.by(meddler.url()));
+        assert_eq!(damaged.code, 1, "{}: {}", place.kind, damaged.log);
+        let digest = serde_json::from_slice::<Value>(&good).unwrap()["digest"].as_str().unwrap().to_owned();
+        for text in ["tttm120.rpo` is not what its manifest says: expected sha256 ", &digest] {
+            assert!(damaged.log.contains(text), "{}: {text} is not in\n{}", place.kind, damaged.log);
+        }
+        assert_eq!(latest().await, good, "{}", place.kind);
+
+        let again = run(&place);
+        assert_eq!(again.code, 0, "{}: {}", place.kind, again.log);
+        let patches = serde_json::from_slice::<Value>(&latest().await).unwrap()["patches"].clone();
+        assert_eq!(patches.as_array().unwrap().len(), 2, "{}", place.kind);
+    }
+    lab::figures::note("bucket", "damaged objects noticed by a plugin", 2).unwrap();
 }
 
 #[test]

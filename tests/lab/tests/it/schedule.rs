@@ -74,39 +74,80 @@ fn an_expression_of_drone_is_replaced_and_the_rest_is_changed() {
     says(&on_drone(&drone, &[WEEKLY]), 0, &["was created"]);
 }
 
+/// One that was off before stays off.
 #[test]
 fn an_expression_that_drone_refuses_leaves_the_old_one() {
+    for is_disabled in [false, true] {
+        let drone = Drone::start().unwrap();
+        let old = Cron { is_disabled, ..cron("0 0 9 * * 4", "develop") };
+        drone.with(|state| (state.crons, state.refused_crons) = (vec![old.clone()], 1));
+        says(
+            &on_drone(&drone, &[WEEKLY]),
+            1,
+            &["Invalid Cronjob Expression", "`0 0 9 * * 4` again, as before"],
+        );
+        assert_eq!(drone.with(|state| state.crons.clone()), [old]);
+    }
+}
+
+#[test]
+fn the_report_says_that_a_schedule_is_gone_and_how_it_was() {
     let drone = Drone::start().unwrap();
-    drone.with(|state| {
-        state.crons = vec![cron("0 0 9 * * 4", "develop")];
-        state.refuses_cron = true;
-    });
-    says(&on_drone(&drone, &[WEEKLY]), 1, &["Invalid Cronjob Expression", "`0 0 9 * * 4` again, as before"]);
-    assert_eq!(drone.with(|state| state.crons.clone()), [cron("0 0 9 * * 4", "develop")]);
+    drone.with(|state| (state.crons, state.refused_crons) = (vec![cron("0 0 9 * * 4", "main")], 2));
+    let reports = folder::temporary("report").unwrap();
+    says(&on_drone(&drone, &[WEEKLY, ("report_dir", reports.to_str().unwrap())]), 1, &["is gone"]);
+    let report = std::fs::read_to_string(reports.join("report.json")).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    let changed = report["changed_before"].as_str().unwrap();
+    assert!(changed.contains("`weekly` of `erp/images` is gone"), "{report}");
+    assert!(report["report"]["facts"].to_string().contains("`0 0 9 * * 4` on the branch `main`"), "{report}");
+    says(&on_drone(&drone, &[WEEKLY]), 0, &["was created"]);
+}
+
+#[test]
+fn a_change_whose_answer_is_lost_is_looked_at_before_it_is_told_of() {
+    let old = || cron("0 0 9 * * 4", "develop");
+    let wanted = cron("0 0 10 * * 4", "develop");
+    let before = [Vec::new(), vec![old()], vec![Cron { is_disabled: true, ..wanted.clone() }]];
+    let count = before.len() as u64;
+    for crons in before {
+        let drone = Drone::start().unwrap();
+        // Both the deletion's and the creation's.
+        drone.with(|state| (state.crons, state.lost_answers) = (crons, 2));
+        let ended = on_drone(&drone, &[WEEKLY]);
+        says(&ended, 0, &["answered with 502", "it was done all the same"]);
+        assert!(!ended.log.contains("is gone"), "{}", ended.log);
+        assert_eq!(drone.with(|state| state.crons.clone()), std::slice::from_ref(&wanted));
+    }
+    figures::note("schedule", "changes of crons whose answer was lost, told as they are", count).unwrap();
 }
 
 #[test]
 fn what_cannot_be_meant_is_refused_before_anything_is_asked() {
+    type Unusable = (&'static [(&'static str, &'static str)], &'static [&'static str]);
+    type Refusing = (fn(&mut drone::State), &'static str);
+    let settings: [Unusable; 4] = [
+        (&[("schedule", "* 0 10 * * 4")], &["the first field of six", "`0 0 10 * * 4` may be meant"]),
+        (&[("schedule", "0 10 * * 4")], &["`0 0 10 * * 4` may be meant"]),
+        (&[WEEKLY, ("schedle_branch", "x")], &["did you mean `PLUGIN_SCHEDULE_BRANCH`"]),
+        (&[], &["PLUGIN_SCHEDULE: required"]),
+    ];
+    let servers: [Refusing; 2] = [
+        (|state| state.is_open_source = true, "open-source build, which has neither cron nor promotion"),
+        (|state| state.no_right = true, "not found, or the token may not write there"),
+    ];
     let drone = Drone::start().unwrap();
-    says(
-        &on_drone(&drone, &[("schedule", "* 0 10 * * 4")]),
-        2,
-        &["the first field of six", "`0 0 10 * * 4` may be meant"],
-    );
-    says(&on_drone(&drone, &[("schedule", "0 10 * * 4")]), 2, &["`0 0 10 * * 4` may be meant"]);
-    says(
-        &on_drone(&drone, &[WEEKLY, ("schedle_branch", "x")]),
-        2,
-        &["did you mean `PLUGIN_SCHEDULE_BRANCH`"],
-    );
-    says(&on_drone(&drone, &[]), 2, &["PLUGIN_SCHEDULE: required"]);
+    for (unusable, texts) in settings {
+        says(&on_drone(&drone, unusable), 2, texts);
+    }
     assert!(drone.requests().is_empty());
-    drone.with(|state| state.is_open_source = true);
-    says(&on_drone(&drone, &[WEEKLY]), 1, &["open-source build, which has neither cron nor promotion"]);
-    drone.with(|state| state.no_right = true);
-    says(&on_drone(&drone, &[WEEKLY]), 1, &["not found, or the token may not write there"]);
+    for (set, text) in servers {
+        drone.with(set);
+        says(&on_drone(&drone, &[WEEKLY]), 1, &[text]);
+    }
     assert!(writes(&drone).is_empty());
-    figures::note("schedule", "unusable expressions and servers refused before a write", 6).unwrap();
+    let count = settings.len() + servers.len();
+    figures::note("schedule", "unusable settings and servers refused before a write", count as u64).unwrap();
 }
 
 #[test]
@@ -130,6 +171,11 @@ fn woodpecker_gets_a_cron_that_is_switched_on() {
     // Before version 3 its crons were like Drone's: five fields would be read from the second on.
     woodpecker.with(|state| state.version = "2.8.3");
     says(&on_woodpecker(&woodpecker, &[weekly]), 1, &["the minute would be read as the second"]);
+    says(
+        &on_woodpecker(&woodpecker, &[WEEKLY, zone]),
+        1,
+        &["has no time zones", "`schedule_timezone` unset"],
+    );
     let methods: Vec<String> = woodpecker.requests().into_iter().map(|request| request.method).collect();
     assert_eq!(methods.iter().filter(|method| *method != "GET").collect::<Vec<_>>(), ["POST", "PATCH"]);
 }

@@ -42,7 +42,7 @@ async fn no_secret_comes_out_of_the_whole_chain_or_of_runs_that_fail() {
     assert_eq!(hunt.found, [""; 0]);
     assert_eq!(fs::read_dir(site.temporary.path()).unwrap().count(), 0, "temporary folders are left");
     for (what, count) in [
-        ("forms of 13 marked secrets searched", hunt.forms()),
+        ("forms of marked secrets searched", hunt.forms()),
         ("MiB searched", hunt.bytes >> 20),
         ("files searched", hunt.files),
         ("runs at log level trace", site.logs.len() as u64),

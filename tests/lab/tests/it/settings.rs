@@ -156,6 +156,104 @@ fn an_absent_counterpart_is_one_clear_message() {
 }
 
 #[test]
+fn a_server_that_is_not_there_names_the_setting_with_its_address() {
+    let workspace = folder::temporary("settings").unwrap();
+    let nowhere = format!("http://127.0.0.1:{}", ports::free().unwrap());
+    let cases = cases(&workspace, 1);
+    let bump = cases.iter().find(|case| case.plugin == "plugin-image-bump").unwrap();
+    for server in [&nowhere, "http://git.invalid"] {
+        let mut settings = bump.minimal.clone();
+        settings.retain(|(name, _)| *name != "git_server");
+        settings.push(("git_server", server.to_owned()));
+        let ended = run(bump, &workspace, &settings);
+        assert_eq!(ended.code, 75, "{}", ended.log);
+        for said in ["error: cannot read the repository `erp/images`\n", "hint: is `git_server` right"] {
+            assert!(ended.log.contains(said), "{said} is not in:\n{}", ended.log);
+        }
+        assert!(!ended.log.contains("where this run stopped"), "nothing had begun:\n{}", ended.log);
+    }
+    std::fs::create_dir_all(workspace.join("components/web")).unwrap();
+    std::fs::write(workspace.join("components/web/VERSION"), "1.0\n").unwrap();
+    let bucket = folder::temporary("bucket").unwrap();
+    let ended = plugin::run(
+        "plugin-package",
+        &workspace,
+        &[
+            ("bucket", format!("file://{}", bucket.display())),
+            ("source", "components".to_owned()),
+            ("trigger", "erp/images".to_owned()),
+            ("ci_server", "drone".to_owned()),
+            ("ci_url", nowhere),
+            ("ci_token", "a-token-of-nobody".to_owned()),
+        ],
+    )
+    .unwrap();
+    assert_eq!(ended.code, 75, "{}", ended.log);
+    assert!(ended.log.contains("hint: is `ci_url` right"), "{}", ended.log);
+}
+
+#[test]
+fn a_rollout_without_access_to_a_cluster_names_the_settings_that_give_it() {
+    let workspace = folder::temporary("settings").unwrap();
+    let cases = cases(&workspace, 1);
+    let rollout = cases.iter().find(|case| case.plugin == "plugin-rollout").unwrap();
+    for (kubeconfig, said) in [(None, "this is no pod"), (Some("absent/kubeconfig"), "absent/kubeconfig")] {
+        let mut settings = rollout.minimal.clone();
+        settings.retain(|(name, _)| *name != "kubeconfig");
+        settings.extend(kubeconfig.map(|path| ("kubeconfig", path.to_owned())));
+        let ended = run(rollout, &workspace, &settings);
+        assert_eq!(ended.code, 2, "{}", ended.log);
+        for said in [said, "hint: set `kubeconfig`", "or `server` and `token`"] {
+            assert!(ended.log.contains(said), "{said} is not in:\n{}", ended.log);
+        }
+    }
+}
+
+#[test]
+fn an_absent_output_says_which_step_must_run_or_what_hands_it_on() {
+    let workspace = folder::temporary("settings").unwrap();
+    let run = |release: &str| {
+        let settings = [("bucket", "file:///tmp"), ("source", "components"), ("release", release)];
+        plugin::run("plugin-package", &workspace, &[&settings[..], &[("log_level", "loud")]].concat())
+            .unwrap()
+    };
+    let hint = "must run before this one in the same workspace; in another pipeline, both need the same `handoff` and `bucket`";
+    let (absent, other) = (run("@rpo.version"), run("12.1.2410"));
+    assert_eq!((absent.code, other.code), (2, 2), "{}", absent.log);
+    assert!(absent.log.contains(hint), "{}", absent.log);
+    assert!(!other.log.contains(hint), "{}", other.log);
+}
+
+#[test]
+fn a_place_for_reports_outside_by_a_relative_path_is_refused_and_one_that_cannot_be_written_says_so() {
+    let workspace = folder::temporary("settings").unwrap();
+    std::fs::create_dir_all(workspace.join("components/web")).unwrap();
+    std::fs::write(workspace.join("components/web/VERSION"), "1.0\n").unwrap();
+    std::fs::write(workspace.join("file"), "").unwrap();
+    let bucket = folder::temporary("bucket").unwrap().display().to_string();
+    let run = |reports: &str| {
+        let bucket = format!("file://{bucket}");
+        let settings = [("bucket", &*bucket), ("source", "components"), ("report_dir", reports)];
+        plugin::run("plugin-package", &workspace, &settings).unwrap()
+    };
+    let outside = run("../outside");
+    assert_eq!(outside.code, 2, "{}", outside.log);
+    let said = "PLUGIN_REPORT_DIR: expected a folder in the workspace, or an absolute path; got `../outside`";
+    assert!(outside.log.contains(said), "{}", outside.log);
+    assert!(!workspace.join("../outside").exists());
+
+    let unwritable = run("file/reports");
+    assert_eq!(unwritable.code, 1, "{}", unwritable.log);
+    assert!(unwritable.log.contains("hint: set `report_dir` to a folder"), "{}", unwritable.log);
+
+    let elsewhere = folder::temporary("reports").unwrap();
+    let absolute = run(&elsewhere.display().to_string());
+    assert_eq!(absolute.code, 0, "{}", absolute.log);
+    assert!(absolute.log.contains("the mirror has the component already"), "{}", absolute.log);
+    assert!(elsewhere.join("report.json").exists());
+}
+
+#[test]
 fn help_lists_every_setting() {
     let workspace = folder::temporary("settings").unwrap();
     for case in cases(&workspace, 1) {
@@ -252,15 +350,17 @@ fn a_config_file_in_a_windows_code_page_is_read_and_its_problems_stand_with_the_
     std::fs::write(workspace.join(".config"), bad).unwrap();
     let ended = plugin::run("plugin-package", &workspace, &[("dry_rum", "true")]).unwrap();
     assert_eq!(ended.code, 2, "{}", ended.log);
-    for said in [
+    let problems = [
         ".config: is not UTF-8, read as windows-1252",
         ".config line 3: `RELEASE` is set twice (in line 2 too); which one is meant?",
         ".config line 5: expected `KEY=VALUE` or a `#` comment",
         "PLUGIN_GERA_MI: expected `true` or `false`; got `talvez` (from `GERAMI` in `.config`, line 4)",
         "PLUGIN_DRY_RUM: no such setting; did you mean `PLUGIN_DRY_RUN`?",
         "PLUGIN_BUCKET: required",
-    ] {
+    ];
+    for said in problems {
         assert!(ended.log.contains(said), "{said} is not in:\n{}", ended.log);
     }
-    lab::figures::note("settings", "kinds of problems of one run told together", 6).unwrap();
+    let what = "kinds of problems of one run told together";
+    lab::figures::note("settings", what, problems.len() as u64).unwrap();
 }

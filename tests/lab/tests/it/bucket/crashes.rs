@@ -100,5 +100,5 @@ async fn two_processes_lose_no_update_of_each_other() {
     }
     let [.., index] = keys();
     assert_eq!(place.open().fetch(&index).await.unwrap().unwrap().bytes, (3 * EACH).to_string());
-    lab::figures::note("bucket", "updates of three processes at once, none lost", 3 * EACH).unwrap();
+    lab::figures::note("bucket", "updates of several processes at once, none lost", 3 * EACH).unwrap();
 }

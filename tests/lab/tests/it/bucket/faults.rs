@@ -157,7 +157,7 @@ async fn credentials_that_expire_on_the_way_are_one_clear_error() {
 async fn a_bit_that_turned_on_the_way_changes_the_digest() {
     for place in [Place::s3().await, Place::gcs().await] {
         let uploaded = upload(&place.open(), &key("a"), 100_000).await.unwrap();
-        let meddler = Meddler::start(endpoint(&place), Meddling::TurnsABit).unwrap();
+        let meddler = Meddler::start(endpoint(&place), Meddling::TurnsABit("")).unwrap();
         let read = download(&place.by(meddler.url()).open(), &key("a")).await.unwrap();
         assert_ne!(read, uploaded);
     }
@@ -175,5 +175,48 @@ async fn googles_interface_without_a_key_is_a_clear_refusal() {
     ] {
         assert_eq!(error.exit(), Exit::Failed, "{}", chain(&error));
         assert!(error.hints()[0].contains("`gcs_key`"), "{:?}", error.hints());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_does_not_exist_is_nothing_to_wait_for() {
+    let mut place = Place::s3().await;
+    place.settings[0].1.push_str("-that-nobody-made");
+    let bucket = place.open();
+    let file = lab::folder::temporary("absent").unwrap().join("file");
+    std::fs::write(&file, vec![7; 20 << 20]).unwrap();
+    for error in [
+        bucket.list("a").await.map(drop).unwrap_err(),
+        bucket.put_new(&key("a"), "x".into()).await.map(drop).unwrap_err(),
+        bucket.upload(&key("a"), &file).await.map(drop).unwrap_err(),
+    ] {
+        assert_eq!(error.exit(), Exit::Failed, "{}", chain(&error));
+        assert!(error.hints()[0].contains("is the bucket's name right"), "{:?}", error.hints());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_not_there_is_told_from_one_that_fails() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for place in [Place::s3().await, Place::gcs().await] {
+        for url in [format!("http://{free}"), "http://no-such-host.invalid".to_owned()] {
+            let error = place.by(&url).open().list("a").await.unwrap_err();
+            assert_eq!(error.exit(), Exit::Temporary, "{}", chain(&error));
+            assert!(error.hints()[0].contains("is `endpoint` right"), "{url}: {}", chain(&error));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_is_a_page_is_downloaded_like_any_other() {
+    for place in [Place::s3().await, Place::gcs().await] {
+        let bucket = place.open();
+        let folder = lab::folder::temporary("page").unwrap();
+        let (from, to) = (folder.join("from"), folder.join("to"));
+        std::fs::write(&from, "<!doctype html><html></html>").unwrap();
+        let uploaded = bucket.upload(&key("index.html"), &from).await.unwrap();
+        assert_eq!(bucket.download(&key("index.html"), &to).await.unwrap(), uploaded);
+        let error = bucket.fetch(&key("index.html")).await.unwrap_err();
+        assert!(chain(&error).contains("a page for people"), "none of ours is one: {}", chain(&error));
     }
 }

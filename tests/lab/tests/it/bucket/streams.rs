@@ -16,7 +16,7 @@ async fn streams_within_the_limit(place: Place) {
         let measured = tokio::task::spawn_blocking(|| run_measured(command).unwrap()).await.unwrap();
         assert!(measured.status.success(), "{work:?}: {}{}", measured.stdout, measured.stderr);
         assert!(measured.peak_rss_bytes <= LIMIT, "{work:?}: {} MiB", measured.peak_rss_bytes >> 20);
-        let what = format!("MiB of memory for 2 GiB, {}, {}", work[0], place.kind);
+        let what = format!("MiB of memory for one large object, {}, {}", work[0], place.kind);
         lab::figures::note("bucket", &what, measured.peak_rss_bytes >> 20).unwrap();
         digests.push(measured.stdout);
     }

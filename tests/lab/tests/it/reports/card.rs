@@ -88,3 +88,23 @@ fn a_card_for_a_file_is_written_there() {
     let card: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
     assert_eq!(card["data"]["plugin"], "plugin-package");
 }
+
+#[test]
+fn a_stream_by_its_number_is_that_stream() {
+    for path in ["/dev/fd/1", "/proc/self/fd/1"] {
+        let chunks = chunks(&workspace(), Some(path), Some(TEMPLATE));
+        assert!(chunks.last().is_some_and(|last| card_in(last).is_some()), "{path}");
+    }
+}
+
+#[test]
+fn a_card_that_cannot_be_written_is_a_warning() {
+    let workspace = workspace();
+    let bucket = format!("file://{}", folder::temporary("bucket").unwrap().display());
+    let settings = [("source", "components"), ("bucket", bucket.as_str()), ("card_template", TEMPLATE)];
+    let mut command = plugin::command("plugin-package", &workspace, &settings).unwrap();
+    command.env("DRONE_CARD_PATH", "components/web/VERSION/card.json");
+    let ended = plugin::Ended::of(&command.output().unwrap());
+    assert_eq!(ended.code, 0, "{}", ended.log);
+    assert!(ended.log.contains("warning: cannot write the card"), "{}", ended.log);
+}
