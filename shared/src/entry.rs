@@ -18,25 +18,13 @@ use crate::ci;
 use crate::failure::{Exit, Failure};
 use crate::log;
 use crate::notify;
+pub use crate::plugin::Plugin;
 #[cfg(feature = "process")]
 use crate::process::shim;
 use crate::redact::Redactor;
 use crate::report::{self, Ending, Record, Report};
-use crate::settings::{Common, Env, Problems, Reader, Setting};
+use crate::settings::{Common, Env, Problems, Reader};
 use crate::stop::Stop;
-
-/// What `entry` knows about a plugin.
-#[derive(Clone, Copy, Debug)]
-pub struct Plugin {
-    /// Name of the crate and the binary, such as `plugin-rpo`.
-    pub name: &'static str,
-    /// One sentence on what it does.
-    pub about: &'static str,
-    /// Every setting it knows, in groups.
-    pub settings: &'static [&'static [Setting]],
-    /// The codes it ends with, and what each means for this plugin.
-    pub exit_codes: &'static [(u8, &'static str)],
-}
 
 /// What is known of a run once it has begun.
 #[derive(Clone)]

@@ -14,6 +14,7 @@ pub mod jitter;
 mod log;
 pub mod net;
 pub mod notify;
+mod plugin;
 #[cfg(feature = "process")]
 pub mod process;
 pub mod progress;

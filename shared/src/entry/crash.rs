@@ -71,8 +71,8 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::entry::Plugin;
     use crate::failure::Exit;
+    use crate::plugin::Plugin;
     use crate::report::Record;
     use crate::settings::Env;
 

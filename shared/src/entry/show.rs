@@ -101,8 +101,8 @@ mod tests {
     use super::*;
     use std::time::Instant;
 
-    use crate::entry::Plugin;
     use crate::failure::{Failure, Fault};
+    use crate::plugin::Plugin;
     use crate::report::{Ending, Report};
     use crate::settings::{COMMON, Reader};
 

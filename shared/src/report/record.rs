@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Ending, Report, Row};
-use crate::entry::Plugin;
 use crate::failure::{Exit, Failure};
+use crate::plugin::Plugin;
 use crate::redact::Redactor;
 use crate::settings::Env;
 

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::entry::Plugin;
 use crate::failure::{Exit, Failure};
+use crate::plugin::Plugin;
 use crate::redact::Redactor;
 use crate::settings::{Env, Setting};
 

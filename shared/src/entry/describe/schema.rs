@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{is_required_in_yaml, value_of_default};
-use crate::entry::Plugin;
+use crate::plugin::Plugin;
 use crate::settings::Setting;
 
 /// The schema of a whole `settings:` block.
