@@ -91,10 +91,12 @@ impl Bucket {
         work: impl AsyncFnOnce(&mut Own<'_>) -> Result<C, E>,
     ) -> Result<C, E> {
         let mut own = Own { bucket: self, key, run, version: claim };
-        let done = match stop.interrupting(work(&mut own)).await {
-            Ok(content) => self.settle(key, &content, &own.version).await.map(|()| content).map_err(E::from),
-            Err(error) => Err(error),
-        };
+        let done = stop.interrupting(async {
+            let content = work(&mut own).await?;
+            self.settle(key, &content, &own.version).await?;
+            Ok(content)
+        });
+        let done = done.await;
         if done.is_err() {
             // Whoever told it to stop does not wait long.
             let given_up = timeout(LAST_WORDS, self.give_up::<C>(key, run, &own.version)).await;
@@ -231,6 +233,8 @@ impl Bucket {
     ) -> Result<(), Error> {
         let since = Timestamp::UNIX_EPOCH;
         let stale = match self.manifest::<C>(key).await? {
+            // It was ended, by us or by whoever took it over: nothing is left to give up.
+            Some((Manifest::Published(_), _)) => return Ok(()),
             Some((Manifest::Replacing { replaces, .. }, _)) => replacement_of(run, since, replaces)?,
             _ => json(&Manifest::<C>::Uploading { run: run.to_string(), since })?,
         };
