@@ -65,6 +65,15 @@ pub enum Put {
     Refused,
 }
 
+impl Put {
+    fn written(self) -> Option<Version> {
+        match self {
+            Self::Written(version) => Some(version),
+            Self::Refused => None,
+        }
+    }
+}
+
 /// Identifies the state of an object for compare-and-swap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version(UpdateVersion);

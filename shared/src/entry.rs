@@ -5,7 +5,6 @@ mod crash;
 mod describe;
 mod show;
 
-use std::cell::Cell;
 use std::future::Future;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -97,27 +96,30 @@ fn begin(plugin: &Plugin) -> Begun {
 /// Tells everybody how the run ended, and gives the exit code, also if the telling itself breaks.
 fn end(plugin: &Plugin, begun: &Begun, result: &Result<Report, Failure>, runtime: Runtime) -> u8 {
     let Begun { at, env, common, redactor } = begun;
-    let code = Cell::new(result.as_ref().map_or_else(|failure| failure.exit as u8, |_| 0));
-    let is_error_told = Cell::new(false);
-    let broke = |crash: Crash| code.set(show::complain(code.get(), is_error_told.get(), &crash));
     let told = crash::caught(|| {
         let mut record = Record::of(plugin, env, result, *at).cleaned(redactor);
         show::tell(&mut record, common, redactor);
-        code.set(record.exit_code);
-        is_error_told.set(record.exit_code != 0);
         record
     });
-    let record = told.map_err(broke).ok();
-    if let (Some(record), Some(notify), false) = (&record, &common.notify, common.dry_run) {
-        let notified = crash::caught(|| runtime.block_on(notify::tell(notify, &common.net, record)));
-        notified.unwrap_or_else(broke);
+    let record = match told {
+        Ok(record) => record,
+        Err(crash) => {
+            runtime.shutdown_background();
+            let code = result.as_ref().map_or_else(|failure| failure.exit as u8, |_| 0);
+            return show::complain(code, false, &crash);
+        }
+    };
+    let mut code = record.exit_code;
+    // Of every other code but 0 an error was told already.
+    let mut broke = |crash: Crash| code = show::complain(code, code != 0, &crash);
+    if let (Some(notify), false) = (&common.notify, common.dry_run) {
+        let notified = crash::caught(|| runtime.block_on(notify::tell(notify, &common.net, &record)));
+        notified.unwrap_or_else(&mut broke);
     }
     // A blocking read of a dead file system must not keep the process from ending.
     runtime.shutdown_background();
-    if let Some(record) = &record {
-        crash::caught(|| show::emit_card(record, common, env)).unwrap_or_else(broke);
-    }
-    code.get()
+    crash::caught(|| show::emit_card(&record, common, env)).unwrap_or_else(broke);
+    code
 }
 
 /// A run, with what earlier steps have handed on.

@@ -186,10 +186,8 @@ impl Bucket {
         run: &Run,
         version: &Version,
     ) -> Result<Option<Version>, Error> {
-        match self.write_manifest(key, claim_of::<C>(run, Timestamp::now())?, Some(version)).await? {
-            Put::Written(version) => Ok(Some(version)),
-            Put::Refused => Ok(None),
-        }
+        let claim = claim_of::<C>(run, Timestamp::now())?;
+        Ok(self.write_manifest(key, claim, Some(version)).await?.written())
     }
 
     /// The same with a record of what was published, for whoever judges after a run that was cut. Such a claim is not to be renewed.
@@ -204,10 +202,7 @@ impl Bucket {
         version: &Version,
     ) -> Result<Option<Version>, Error> {
         let claim = replacement_of(run, Timestamp::now(), Box::new(replaced))?;
-        match self.write_manifest(key, claim, Some(version)).await? {
-            Put::Written(version) => Ok(Some(version)),
-            Put::Refused => Ok(None),
-        }
+        Ok(self.write_manifest(key, claim, Some(version)).await?.written())
     }
 
     /// Makes a claim of ours young again; gives its new version.
@@ -215,10 +210,7 @@ impl Bucket {
     /// # Errors
     /// When the bucket cannot be written, or another run took the claim over meanwhile.
     pub async fn renew<C: Serialize>(&self, key: &Key, run: &Run, claim: &Version) -> Result<Version, Error> {
-        match self.write_manifest(key, claim_of::<C>(run, Timestamp::now())?, Some(claim)).await? {
-            Put::Written(version) => Ok(version),
-            Put::Refused => Err(self.taken_over(key)),
-        }
+        self.replace_own(key, claim_of::<C>(run, Timestamp::now())?, claim).await
     }
 
     /// Gives up a claim after a failure, so that the next run need not wait for it to grow stale.
@@ -236,12 +228,9 @@ impl Bucket {
             // It was ended, by us or by whoever took it over: nothing is left to give up.
             Some((Manifest::Published(_), _)) => return Ok(()),
             Some((Manifest::Replacing { replaces, .. }, _)) => replacement_of(run, since, replaces)?,
-            _ => json(&Manifest::<C>::Uploading { run: run.to_string(), since })?,
+            _ => claim_of::<C>(run, since)?,
         };
-        match self.write_manifest(key, stale, Some(claim)).await? {
-            Put::Written(_) => Ok(()),
-            Put::Refused => Err(self.taken_over(key)),
-        }
+        self.replace_own(key, stale, claim).await.map(drop)
     }
 
     /// Ends a claim: from now on the object counts as published.
@@ -249,15 +238,16 @@ impl Bucket {
     /// # Errors
     /// When the bucket cannot be written, or another run took the claim over meanwhile.
     pub async fn settle<C: Serialize>(&self, key: &Key, content: C, claim: &Version) -> Result<(), Error> {
-        match self.write_manifest(key, json(&Manifest::Published(content))?, Some(claim)).await? {
-            Put::Written(_) => Ok(()),
-            Put::Refused => Err(self.taken_over(key)),
-        }
+        self.replace_own(key, json(&Manifest::Published(content))?, claim).await.map(drop)
     }
 
-    fn taken_over(&self, key: &Key) -> Error {
-        let reason = "another run took it over meanwhile".to_owned();
-        Error { exit: Exit::Temporary, ..self.refused(format!("finish `{key}`"), reason) }
+    /// Writes a manifest in place of a claim of ours.
+    async fn replace_own(&self, key: &Key, manifest: Bytes, claim: &Version) -> Result<Version, Error> {
+        let written = self.write_manifest(key, manifest, Some(claim)).await?.written();
+        written.ok_or_else(|| {
+            let reason = "another run took it over meanwhile".to_owned();
+            Error { exit: Exit::Temporary, ..self.refused(format!("finish `{key}`"), reason) }
+        })
     }
 }
 
