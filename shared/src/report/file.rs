@@ -19,14 +19,12 @@ const UNTIL_TAKEN: Duration = Duration::from_secs(5);
 
 /// Writes the record in every form.
 pub(crate) fn write_all(folder: &Path, record: &Record) -> io::Result<()> {
-    let mut json = serde_json::to_vec_pretty(record)?;
-    json.push(b'\n');
     let junit = junit::of(record).map_err(io::Error::other)?;
-    let forms = [json, markdown::of(record).into_bytes(), junit.into_bytes(), html::of(record).into_bytes()];
-    for (name, content) in FILES.iter().zip(forms) {
-        write_whole(&folder.join(name), &content)?;
-    }
-    Ok(())
+    let [json_file, markdown_file, junit_file, html_file] = FILES;
+    write_json(folder, json_file, record)?;
+    write_whole(&folder.join(markdown_file), markdown::of(record).as_bytes())?;
+    write_whole(&folder.join(junit_file), junit.as_bytes())?;
+    write_whole(&folder.join(html_file), html::of(record).as_bytes())
 }
 
 /// Removes what an earlier run left: a run that is killed must not seem to have ended as that one did. What cannot be removed
