@@ -27,6 +27,7 @@ help:
 	@echo 'make bench       memory and start-up figures, written to docs/BENCHMARKS.md'
 	@echo 'make reliability  make test, and its counts written to docs/RELIABILITY.md'
 	@echo 'make fuzz        random and half-broken input for all that is read, SECONDS=60 for each kind of it'
+	@echo 'make images      the container images of all plugins'
 	@echo 'make clean       make demo-clean, and removes target'
 	@echo
 	@echo 'Programs of this project are built in $(BIN) (target grows to about 7 GB), the real components that'
@@ -51,7 +52,10 @@ demo-clean:
 	else echo 'There is no demo: nothing to end.'; fi
 
 test: lab
+	@Dockerfiles/install-podman
+	@$(LAB) skipped-clear
 	cargo test --workspace --locked --no-fail-fast
+	@$(LAB) skipped
 
 lint:
 	cargo fmt --all --check
@@ -73,9 +77,10 @@ reliability: lab
 fuzz: build
 	ESTEIRA_FUZZ_SECONDS=$(or $(SECONDS),60) cargo test --package fuzz --locked --no-fail-fast -- --test-threads 2
 
+# Names begin with REGISTRY=registry.example.com/esteira; nothing is pushed.
 images:
-	@echo 'The container images come with a later change; until then the plugins are the static binaries of `make build`.' >&2
-	@exit 1
+	@Dockerfiles/install-podman
+	@Dockerfiles/images
 
 clean: demo-clean
 	@if [ -e target ]; then cargo clean; fi

@@ -26,7 +26,17 @@ const NO_RESOURCES: (&str, &[&str]) = ("", &[]);
 const NOTHING_MISSING: (&str, &[(&str, &str)]) = ("", &[]);
 
 /// All of them, the quickest first, so that a problem with the tool chain shows soon.
-pub(crate) const COMPONENTS: [Component; 9] = [
+pub(crate) const COMPONENTS: [Component; 12] = [
+    Component {
+        name: "drone-runner",
+        programs: &[("drone-runner-docker", "github.com/drone-runners/drone-runner-docker")],
+        linker: "-s -w",
+        tags: "",
+        has_c: false,
+        resources: NO_RESOURCES,
+        missing: NOTHING_MISSING,
+        takes: "1 minute",
+    },
     Component {
         name: "etcd",
         programs: &[("etcd", "go.etcd.io/etcd/server/v3")],
@@ -76,6 +86,16 @@ pub(crate) const COMPONENTS: [Component; 9] = [
         takes: "2 minutes",
     },
     Component {
+        name: "woodpecker-cli",
+        programs: &[("woodpecker-cli", "go.woodpecker-ci.org/woodpecker/cmd/cli")],
+        linker: "-s -w -X go.woodpecker-ci.org/woodpecker/version.Version=1.0.5",
+        tags: "",
+        has_c: false,
+        resources: NO_RESOURCES,
+        missing: NOTHING_MISSING,
+        takes: "2 minutes",
+    },
+    Component {
         name: "kwok",
         programs: &[("kwok", "sigs.k8s.io/kwok/cmd/kwok")],
         linker: "-s -w",
@@ -104,6 +124,16 @@ pub(crate) const COMPONENTS: [Component; 9] = [
         resources: NO_RESOURCES,
         missing: NOTHING_MISSING,
         takes: "3 minutes",
+    },
+    Component {
+        name: "helm3",
+        programs: &[("helm3", "helm.sh/helm/v3/cmd/helm")],
+        linker: "-s -w -X helm.sh/helm/v3/internal/version.version=v3.22.0",
+        tags: "",
+        has_c: false,
+        resources: NO_RESOURCES,
+        missing: NOTHING_MISSING,
+        takes: "2 minutes",
     },
     Component {
         name: "minio",

@@ -1,7 +1,7 @@
 //! The lab: real counterparts for Esteira's tests and demo, and what they start from.
 //! It may not contain anything that a plugin needs to do its work.
 //! A test asks for what it needs: `lab::cluster()`, `lab::gitea()`, `lab::s3()`, `lab::drone()`,
-//! `lab::woodpecker()`, `lab::tool("helm")`.
+//! `lab::woodpecker()`, `lab::containers()`, `lab::tool("helm")`.
 
 mod ci_server;
 mod component;
@@ -11,9 +11,11 @@ mod listen;
 pub mod bench;
 pub mod bucket;
 pub mod cluster;
+pub mod containers;
 pub mod cut;
 pub mod demo;
 pub mod drone;
+pub mod engine;
 pub mod figures;
 pub mod fixtures;
 pub mod folder;
@@ -21,6 +23,7 @@ pub mod gcs;
 pub mod gitea;
 pub mod http;
 pub mod hunt;
+pub mod image;
 pub mod json_schema;
 pub mod line;
 pub mod measure;
@@ -31,6 +34,7 @@ pub mod process;
 pub mod s3;
 pub mod schema;
 pub mod shim;
+pub mod skipped;
 pub mod standin;
 pub mod tool;
 pub mod trace;
@@ -39,8 +43,10 @@ pub mod wire;
 pub mod woodpecker;
 
 pub use cluster::{Cluster, cluster};
+pub use containers::{Containers, containers};
 pub use cut::{Cut, Moment};
 pub use drone::{Drone, drone};
+pub use engine::Engine;
 pub use error::{Attempt, Error};
 pub use gcs::{Gcs, gcs};
 pub use gitea::{Gitea, gitea};

@@ -12,6 +12,7 @@ mod control_plane;
 mod crashes;
 mod demo;
 mod ends_with_its_owner;
+mod engines;
 mod environment;
 mod exit_codes;
 mod git_server;

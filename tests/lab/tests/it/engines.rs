@@ -1,0 +1,25 @@
+//! The plugins as container steps in the engines of Drone and Woodpecker.
+
+use lab::engine::{Engine, PUSH};
+use lab::{containers, folder};
+
+#[test]
+fn settings_that_are_missing_fail_the_step_and_the_pipeline() {
+    let Some(containers) = containers() else { return };
+    let image = containers.image("plugin-rpo").unwrap();
+    for engine in Engine::ALL {
+        let workspace = folder::temporary("engine").unwrap();
+        let step = format!("image: {image}, network_mode: host, settings: {{release: 12.1.2410}}");
+        let pipeline = match engine {
+            Engine::Drone => format!(
+                "kind: pipeline\ntype: docker\nname: release\nsteps: [{{name: rpo, pull: never, {step}}}]\n"
+            ),
+            Engine::Woodpecker => format!("steps: {{rpo: {{{step}}}}}\n"),
+        };
+        std::fs::write(workspace.join(engine.file()), pipeline).unwrap();
+        let ended = engine.run(containers, &workspace, "release", PUSH).unwrap();
+        assert_eq!(ended.code, 1, "{engine:?}: {}", ended.log);
+        assert!(ended.log.contains("PLUGIN_BUCKET: required"), "{engine:?}: {}", ended.log);
+        assert!(!ended.log.contains("PLUGIN_RELEASE"), "{engine:?}: {}", ended.log);
+    }
+}
