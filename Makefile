@@ -1,4 +1,4 @@
-# The commands of the project. Needed on the machine: Rust (rustup), Go, a C compiler, make and git, for the tests also Python 3 with pip; everything else is built here.
+# The commands of the project. Needed on the machine: Rust (rustup), Go, a C compiler, make and git, for the tests also Python 3 with pip and Java 17 with Maven; everything else is built here.
 
 HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 BIN := target/$(HOST)/debug
