@@ -1,6 +1,6 @@
 //! Jenkins: the shared library and the Jenkinsfiles in `examples/jenkins`, executed by Jenkins' Groovy, with the plugins as containers.
 
-mod chain;
+pub(crate) mod chain;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -3,6 +3,7 @@
 
 mod appserver;
 mod bucket;
+mod by_hand;
 mod chaining;
 mod chart_publish;
 mod children;

@@ -24,7 +24,7 @@ fn example(path: &str, names: &[(&str, &str)]) -> String {
 }
 
 /// The image that plugin-rpo's README tells to make, with the stand-in for the AppServer.
-fn image_with_appserver(containers: &Containers, name: &str) {
+pub(crate) fn image_with_appserver(containers: &Containers, name: &str) {
     let from = containers.image("plugin-rpo").unwrap();
     let readme = fs::read_to_string(library().join("../../plugins/rpo/README.md")).unwrap();
     let text = readme.split_once("```dockerfile\n").unwrap().1.split_once("```").unwrap().0;
@@ -187,4 +187,26 @@ fn no_secret_was_told(world: &World, builds: &[&Built], workspaces: &[&Path]) {
     }
     assert_eq!(hunt.found, [""; 0]);
     assert!(hunt.files > 20, "{}", hunt.files);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stage_in_the_readme_is_one_line_and_runs() {
+    let (Some(_), Some(containers)) = (groovy(), containers()) else { return };
+    containers.image("plugin-package").unwrap();
+    let readme = fs::read_to_string(library().join("../../README.md")).unwrap();
+    let stage = readme.split_once("```groovy\n").unwrap().1.split_once("```").unwrap().0;
+    let bucket = s3().create_bucket().await.unwrap();
+    let here = format!("'s3://{bucket}', endpoint: '{}'", s3().endpoint());
+    let text = format!(
+        "pipeline {{ agent {{ label 'docker' }}\nstages {{\n{}}} }}",
+        stage.replace("'s3://artifacts'", &here)
+    );
+    let workspace = folder::temporary("workspace").unwrap();
+    fs::create_dir_all(workspace.join("components/web")).unwrap();
+    fs::write(workspace.join("components/web/VERSION"), "1.0\n").unwrap();
+    let mut job = job(&text, &workspace, &containers.docker());
+    job.credentials = credentials(&[("bucket-key", s3().access_key()), ("bucket-secret", s3().secret_key())]);
+    let built = run(job).await;
+    schema::check_junit(&reports(&built, &["package"])).unwrap();
+    assert_eq!(plugin::outputs(&workspace, "package").unwrap()["versions"]["web"], "1.0");
 }
