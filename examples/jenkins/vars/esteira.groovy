@@ -9,6 +9,7 @@
 //
 // From the environment: ESTEIRA_REGISTRY and ESTEIRA_VERSION, of which the image's name is made; ESTEIRA_DOCKER_OPTIONS, more options of
 // `docker run`. The image has no shell, so that `docker.image().inside` cannot be used: it is run once, with the workspace at its own path.
+// An abort reaches the plugin as SIGTERM, which `docker run` hands on: it finishes or undoes the step in hand and ends with 75.
 // The agent needs a `docker` whose daemon sees the agent's files, and Jenkins the plugins Credentials Binding, JUnit and HTML Publisher.
 import groovy.json.JsonOutput
 

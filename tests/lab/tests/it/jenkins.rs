@@ -51,7 +51,7 @@ fn telling_docker(workspace: &Path, code: u8) -> PathBuf {
     let bin = folder::temporary("bin").unwrap();
     let told = workspace.display();
     let script = format!(
-        "#!/bin/sh\nprintf '%s\\0' \"$@\" > {told}/arguments\nenv -0 > {told}/environment\nexit {code}\n"
+        "#!/bin/sh\nprintf '%s\\0' \"$@\" > '{told}/arguments'\nenv -0 > '{told}/environment'\nexit {code}\n"
     );
     fs::write(bin.join("docker"), script).unwrap();
     fs::set_permissions(bin.join("docker"), fs::Permissions::from_mode(0o755)).unwrap();
@@ -63,17 +63,37 @@ fn told(workspace: &Path, file: &str) -> Vec<String> {
     text.split_terminator('\0').map(str::to_owned).collect()
 }
 
+/// Every form of a value, with what shells and Groovy make something else of.
+const STEP: &str = r#"script {
+    def name = 'web'
+    esteira 'image-bump', text: "of ${name}", shell: '''$HOME `id` "q" 'p' \\ ; *
+second line é''', number: 1234567, half: 1.50, yes: true, no: false, list: ['a,b', "${name}", 3], empty_list: [],
+        map: [key: 'v"al', deep: [1, true, null]], nothing: null, empty: '', secrets: [git_token: 'token'], secret_files: [kubeconfig: 'cluster']
+}"#;
+const ARRIVED: [(&str, &str); 14] = [
+    ("PLUGIN_TEXT", "of web"),
+    ("PLUGIN_SHELL", "$HOME `id` \"q\" 'p' \\ ; *\nsecond line é"),
+    ("PLUGIN_NUMBER", "1234567"),
+    ("PLUGIN_HALF", "1.50"),
+    ("PLUGIN_YES", "true"),
+    ("PLUGIN_NO", "false"),
+    ("PLUGIN_LIST", r#"["a,b","web",3]"#),
+    ("PLUGIN_EMPTY_LIST", "[]"),
+    ("PLUGIN_MAP", r#"{"key":"v\"al","deep":[1,true,null]}"#),
+    ("PLUGIN_GIT_TOKEN", "t0ken-$HOME-\"'"),
+    ("PLUGIN_REPORT_DIR", "esteira-reports/bump-it-now-image-bump"),
+    ("STAGE_NAME", "bump it/now"),
+    ("BUILD_TAG", "jenkins-erp-7"),
+    ("ESTEIRA_IMAGE", concat!("registry.example.com/esteira/plugin-image-bump:", env!("CARGO_PKG_VERSION"))),
+];
+
 #[test]
 fn settings_arrive_as_they_are_written_and_only_by_the_environment() {
     let Some(groovy) = groovy() else { return };
-    let workspace = folder::temporary("workspace").unwrap();
-    let step = r#"script {
-        def name = 'web'
-        esteira 'image-bump', text: "of ${name}", shell: '''$HOME `id` "q" 'p' \\ ; *
-second line é''', number: 12, half: 1.50, yes: true, no: false, list: ['a,b', "${name}", 3], empty_list: [],
-            map: [key: 'v"al', deep: [1, true, null]], nothing: null, empty: '', secrets: [git_token: 'token'], secret_files: [kubeconfig: 'cluster']
-    }"#;
-    let mut job = job(&pipeline(&[("bump it/now", step)]), &workspace, &telling_docker(&workspace, 0));
+    // Jenkins' own names have such characters: a second build at a time gets `@2`.
+    let workspace = folder::temporary("workspace").unwrap().join("chart of erp@2");
+    fs::create_dir(&workspace).unwrap();
+    let mut job = job(&pipeline(&[("bump it/now", STEP)]), &workspace, &telling_docker(&workspace, 0));
     job.credentials = BTreeMap::from([
         ("token".to_owned(), "t0ken-$HOME-\"'".to_owned()),
         ("cluster".to_owned(), "apiVersion: v1\n".to_owned()),
@@ -82,40 +102,57 @@ second line é''', number: 12, half: 1.50, yes: true, no: false, list: ['a,b', "
     assert_eq!(built.ended.code, 0, "{}", built.ended.log);
     let variables = told(&workspace, "environment");
     let all: BTreeMap<&str, &str> = variables.iter().filter_map(|line| line.split_once('=')).collect();
-    let wanted = [
-        ("PLUGIN_TEXT", "of web"),
-        ("PLUGIN_SHELL", "$HOME `id` \"q\" 'p' \\ ; *\nsecond line é"),
-        ("PLUGIN_NUMBER", "12"),
-        ("PLUGIN_HALF", "1.50"),
-        ("PLUGIN_YES", "true"),
-        ("PLUGIN_NO", "false"),
-        ("PLUGIN_LIST", r#"["a,b","web",3]"#),
-        ("PLUGIN_EMPTY_LIST", "[]"),
-        ("PLUGIN_MAP", r#"{"key":"v\"al","deep":[1,true,null]}"#),
-        ("PLUGIN_GIT_TOKEN", "t0ken-$HOME-\"'"),
-        ("PLUGIN_REPORT_DIR", "esteira-reports/bump-it-now-image-bump"),
-        ("STAGE_NAME", "bump it/now"),
-        ("BUILD_TAG", "jenkins-erp-7"),
-        (
-            "ESTEIRA_IMAGE",
-            concat!("registry.example.com/esteira/plugin-image-bump:", env!("CARGO_PKG_VERSION")),
-        ),
-    ];
-    for (name, value) in wanted {
+    for (name, value) in ARRIVED {
         assert_eq!(all.get(name), Some(&value), "{name}");
     }
     assert!(!all.contains_key("PLUGIN_NOTHING") && !all.contains_key("PLUGIN_EMPTY"), "{all:?}");
     let arguments = told(&workspace, "arguments");
-    let joined = arguments.join(" ");
-    for (name, value) in wanted.iter().filter(|(name, _)| name.starts_with("PLUGIN_")) {
-        assert!(arguments.iter().any(|argument| argument == name), "{name}: {joined}");
-        assert!(!joined.contains(value), "{name}: {joined}");
+    let place = workspace.display().to_string();
+    for (name, value) in ARRIVED.iter().filter(|(name, _)| name.starts_with("PLUGIN_")) {
+        assert!(arguments.iter().any(|argument| argument == name), "{name}: {arguments:?}");
+        let tells = |argument: &String| argument.contains(value) && !argument.contains(&place);
+        assert!(!arguments.iter().any(tells), "{name}: {arguments:?}");
     }
-    let mounted = format!("{0}:{0}:ro", all["PLUGIN_KUBECONFIG"]);
-    assert!(arguments.contains(&mounted), "{joined}");
+    for mounted in [format!("{place}:{place}"), format!("{0}:{0}:ro", all["PLUGIN_KUBECONFIG"])] {
+        assert!(arguments.contains(&mounted), "{mounted}: {arguments:?}");
+    }
     assert!(!Path::new(all["PLUGIN_KUBECONFIG"]).exists(), "the secret's file is left");
     assert!(!built.unmasked.contains("t0ken"), "{}", built.unmasked);
-    figures::note("jenkins", "settings arrived as they were written", wanted.len() as u64).unwrap();
+    figures::note("jenkins", "settings arrived as they were written", ARRIVED.len() as u64).unwrap();
+}
+
+#[test]
+fn the_definitions_of_the_steps_have_the_traps_of_jenkins() {
+    let Some(groovy) = groovy() else { return };
+    let workspace = folder::temporary("workspace").unwrap();
+    let with = |body: &str| {
+        format!("withCredentials([string(credentialsId: 'token', variable: 'TOKEN')]) {{ {body} }}")
+    };
+    let of = |stages: &[(&str, &str)]| {
+        let mut job = job(&pipeline(stages), &workspace, &workspace);
+        job.credentials = BTreeMap::from([("token".to_owned(), "t0ken-of-a-test".to_owned())]);
+        run(groovy, &job)
+    };
+    // The shell's echo shows it, and only the mask of the log hides it.
+    let shown = of(&[("one", &with("sh script: 'echo $TOKEN', returnStatus: true"))]);
+    assert!(shown.ended.code == 0 && shown.ended.log.contains("+ echo ****\n****\n"), "{}", shown.ended.log);
+    assert!(shown.unmasked.contains("+ echo t0ken-of-a-test"), "{}", shown.unmasked);
+    let refused = [
+        (with("sh script: \"echo ${env.TOKEN}\""), "A secret was passed to \"sh\""),
+        (with("withEnv([\"A=${env.TOKEN}\"]) {}"), "A secret was passed to \"withEnv\""),
+        ("withCredentials([string(credentialsId: 'other', variable: 'A')]) {}".to_owned(), "with ID 'other'"),
+        ("sh script: 'false; echo went on'".to_owned(), "script returned exit code 1"),
+        ("junit testResults: 'none.xml'".to_owned(), "No test report files were found"),
+        (
+            "publishHTML target: [reportDir: 'none', reportFiles: 'a.html', reportName: 'a']".to_owned(),
+            "does not exist",
+        ),
+    ];
+    for (step, wanted) in refused {
+        let built = of(&[("one", &step)]);
+        assert!(built.ended.code == 1 && built.ended.log.contains(wanted), "{step}: {}", built.ended.log);
+        assert!(!built.ended.log.contains("t0ken") && !built.ended.log.contains("\nwent on"), "{step}");
+    }
 }
 
 #[test]
