@@ -18,6 +18,7 @@ mod exit_codes;
 mod git_server;
 mod http;
 mod image_bump;
+mod images;
 mod limits;
 mod measured_run;
 mod notify;
