@@ -1,5 +1,6 @@
 //! The plugins' images: what is in them, and that it works there as any user, without a home, a shell or a file that it may write.
 
+mod publish;
 mod runs;
 mod stop;
 
