@@ -20,6 +20,7 @@ mod git_server;
 mod http;
 mod image_bump;
 mod jenkins;
+mod images;
 mod limits;
 mod measured_run;
 mod notify;
