@@ -11,6 +11,7 @@ mod concurrency;
 mod control_plane;
 mod crashes;
 mod demo;
+mod encodings;
 mod ends_with_its_owner;
 mod engines;
 mod environment;
