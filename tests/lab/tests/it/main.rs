@@ -33,6 +33,7 @@ mod rpo;
 mod schedule;
 mod secrets;
 mod settings;
+mod step_results;
 mod trigger;
 mod updater;
 mod uptime;
