@@ -204,8 +204,8 @@ fn lacking(template: &Value, data: &Value, lacks: &mut Vec<String>) {
 
 #[test]
 fn the_card_has_every_field_of_its_template() {
-    let template: Value = serde_json::from_str(include_str!("../../../docs/card.json")).unwrap();
-    let sample: Value = serde_json::from_str(include_str!("../../../docs/card.data.json")).unwrap();
+    let template: Value = serde_json::from_str(include_str!("../../../docs/cards/template.json")).unwrap();
+    let sample: Value = serde_json::from_str(include_str!("../../../docs/cards/sample_data.json")).unwrap();
     let data = card::data(&record(&Err(failure(Exit::Partly, Some(worked())))));
     for data in [&data, &sample] {
         let mut lacks = Vec::new();

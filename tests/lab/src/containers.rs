@@ -15,9 +15,10 @@ use crate::process::{Process, command, output, spawn};
 use crate::wait::{block_on, until};
 use crate::{folder, say, shim, skipped};
 
-/// runc and cgroupfs, because they work where no systemd runs; limits below those that a container may not raise again.
+/// runc and cgroupfs, because they work where no systemd runs; limits below those that a container may not raise again. Events go to
+/// a file that follows, because who follows the log of a running container learns of its end by them: without, both engines hang.
 const SETTINGS: &str = "[containers]\ndefault_ulimits = [\"nofile=20000:20000\", \"nproc=4000:4000\"]\n\n\
-     [engine]\nruntime = \"runc\"\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"none\"\n";
+     [engine]\nruntime = \"runc\"\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\nevents_logfile_path = ";
 
 /// A running podman service.
 pub struct Containers {
@@ -44,7 +45,8 @@ impl Containers {
     fn start(folder: &Path) -> Result<Self, Error> {
         let attempt = || "cannot prepare podman's folder".to_owned();
         let socket = folder.join("podman.sock");
-        fs::write(folder.join("containers.conf"), SETTINGS).attempting(attempt)?;
+        let settings = format!("{SETTINGS}\"{}\"\n", folder.join("events.log").display());
+        fs::write(folder.join("containers.conf"), settings).attempting(attempt)?;
         let storage = format!(
             "[storage]\ndriver = \"overlay\"\ngraphroot = \"{0}/images\"\nrunroot = \"{0}/run\"\n",
             folder.display()

@@ -8,6 +8,7 @@ mod component;
 mod error;
 mod listen;
 
+pub mod arrival;
 pub mod bench;
 pub mod bucket;
 pub mod cluster;

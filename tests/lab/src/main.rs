@@ -41,6 +41,7 @@ fn run(arguments: &[OsString]) -> Result<(), Error> {
         ("serve", [folder]) => lab::demo::serve(Path::new(folder), None),
         ("serve", [folder, kubeconfig]) => lab::demo::serve(Path::new(folder), Some(Path::new(kubeconfig))),
         ("nothing", []) => Ok(()),
+        ("arrival", [file]) => lab::arrival::write(Path::new(file)),
         ("remove-containers", [folder]) => lab::containers::remove_after_owner(Path::new(folder)),
         ("skipped", []) => lab::skipped::show(),
         ("skipped-clear", []) => lab::skipped::clear(),
