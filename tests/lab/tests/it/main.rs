@@ -3,6 +3,7 @@
 
 mod appserver;
 mod bucket;
+mod cancel;
 mod chaining;
 mod chart_publish;
 mod children;
@@ -23,6 +24,7 @@ mod measured_run;
 mod notify;
 mod object_store;
 mod package;
+mod pipelines;
 mod processes;
 mod readme;
 mod real_ci_servers;
