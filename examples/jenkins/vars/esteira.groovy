@@ -20,7 +20,7 @@ def call(String plugin, Map options) {
 def call(Map options, String plugin) {
     def name = (options.output_as ?: plugin).toString()
     def settings = [report_dir: reportFolder(name)] + settingsOf(options)
-    def image = options.image ?: "${env.ESTEIRA_REGISTRY ?: 'registry.example.com/esteira'}/plugin-${plugin}:${env.ESTEIRA_VERSION ?: '0.1'}"
+    def image = options.image ?: "${env.ESTEIRA_REGISTRY ?: 'registry.example.com/esteira'}/plugin-${plugin}:${env.ESTEIRA_VERSION ?: '0.1.0'}"
     def secrets = bindingsOf(options.secrets, 'text') + bindingsOf(options.secret_files, 'file')
     def variables = ["ESTEIRA_IMAGE=${image}"] + assignments(settings)
     def command = dockerRun(settings, options.secrets, options.secret_files)

@@ -30,6 +30,7 @@ pub mod json_schema;
 pub mod line;
 pub mod measure;
 pub mod meddler;
+pub mod pipeline;
 pub mod plugin;
 pub mod ports;
 pub mod process;

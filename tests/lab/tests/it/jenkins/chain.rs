@@ -28,11 +28,11 @@ pub(crate) fn image_with_appserver(containers: &Containers, name: &str) {
     let from = containers.image("plugin-rpo").unwrap();
     let readme = fs::read_to_string(library().join("../../plugins/rpo/README.md")).unwrap();
     let text = readme.split_once("```dockerfile\n").unwrap().1.split_once("```").unwrap().0;
-    assert!(text.starts_with("FROM registry.example.com/esteira/plugin-rpo:0.1\n"), "{text}");
+    assert!(text.starts_with("FROM registry.example.com/esteira/plugin-rpo:0.1.0\n"), "{text}");
     let context = folder::temporary("context").unwrap();
     fs::write(
         context.join("Dockerfile"),
-        text.replacen("registry.example.com/esteira/plugin-rpo:0.1", &from, 1),
+        text.replacen("registry.example.com/esteira/plugin-rpo:0.1.0", &from, 1),
     )
     .unwrap();
     appserver::install(&context.join("appserver")).unwrap();
@@ -66,7 +66,6 @@ fn release(world: &World, containers: &Containers, bucket: &str) -> Job {
             ("'erp/chart'", &repository(&world.chart_repository())),
             ("'base/imagem", "'engenharia/bundle/base/imagem"),
             ("chart/values.yaml", "values.yaml"),
-            ("ESTEIRA_VERSION = '0.1'", concat!("ESTEIRA_VERSION = '", env!("CARGO_PKG_VERSION"), "'")),
         ],
     );
     let mut job = job(&text, &world.workspace(), &containers.docker());
@@ -89,7 +88,6 @@ fn chart(world: &World, containers: &Containers, workspace: &Path) -> Job {
             ("'s3://charts'", &format!("'file://{}'", bucket.display())),
             ("profile: 'smarterp-producao'", &uptime),
             ("profile: ", &demo_only),
-            ("ESTEIRA_VERSION = '0.1'", concat!("ESTEIRA_VERSION = '", env!("CARGO_PKG_VERSION"), "'")),
         ],
     );
     let mut job = job(&text, workspace, &containers.docker());
@@ -142,7 +140,7 @@ async fn the_pipelines_take_a_release_from_patches_to_customers() {
     for name in plugin::all().unwrap() {
         containers.image(&name).unwrap();
     }
-    image_with_appserver(containers, "registry.example.com/erp/plugin-rpo:0.1");
+    image_with_appserver(containers, "registry.example.com/erp/plugin-rpo:0.1.0");
 
     let bucket = bucket_as(&world.bucket()).await;
     let first = run(release(world, containers, &bucket)).await;
