@@ -54,7 +54,7 @@ fn record(result: &Result<Report, Failure>) -> Record {
 fn all_forms(record: &Record) -> [String; 5] {
     let folder = tempfile::tempdir().unwrap();
     write_all(folder.path(), record).unwrap();
-    let [json, markdown, junit, html] =
+    let [json, markdown, junit, _, html] =
         FILES.map(|name| std::fs::read_to_string(folder.path().join(name)).unwrap());
     [json, markdown, junit, html, card::data(record).to_string()]
 }

@@ -25,6 +25,7 @@ pub mod gitea;
 pub mod http;
 pub mod hunt;
 pub mod image;
+pub mod jenkinsfile;
 pub mod json_schema;
 pub mod line;
 pub mod measure;

@@ -33,6 +33,7 @@ fn run(arguments: &[OsString]) -> Result<(), Error> {
         ("demo", [folder]) => lab::demo::demo(Path::new(folder), None),
         ("demo", [folder, kubeconfig]) => lab::demo::demo(Path::new(folder), Some(Path::new(kubeconfig))),
         ("bench", [page]) => lab::wait::block_on(async || lab::bench::write(Path::new(page)).await),
+        ("bench-images", [folder, page]) => lab::bench::images::write(Path::new(folder), Path::new(page)),
         ("figures", [page]) => lab::figures::write(Path::new(page)),
         ("clean", [folder]) => lab::demo::clean(Path::new(folder)),
         // Hidden: what `make` and the lab start of themselves.
@@ -51,7 +52,7 @@ fn run(arguments: &[OsString]) -> Result<(), Error> {
         ("trace", [folder, cut, program, arguments @ ..]) => lab::trace::run(folder, cut, program, arguments),
         ("traced", [program, arguments @ ..]) => lab::trace::begin(program, arguments),
         _ => Err(Error::new(
-            "expected: build (builds the real components into the cache), demo FOLDER [KUBECONFIG], clean FOLDER, bench PAGE, figures PAGE",
+            "expected: build (builds the real components into the cache), demo FOLDER [KUBECONFIG], clean FOLDER, bench PAGE, bench-images FOLDER PAGE, figures PAGE",
         )),
     }
 }

@@ -3,6 +3,7 @@
 
 mod appserver;
 mod bucket;
+mod by_hand;
 mod chaining;
 mod chart_publish;
 mod children;
@@ -19,6 +20,8 @@ mod exit_codes;
 mod git_server;
 mod http;
 mod image_bump;
+mod jenkins;
+mod images;
 mod limits;
 mod measured_run;
 mod notify;
