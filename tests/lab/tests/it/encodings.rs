@@ -1,6 +1,7 @@
 //! Settings in every shape that YAML has: what of them arrives in a step of Drone and of Woodpecker, written down in
 //! docs/ENCODINGS.md and in the table that the decoders are tested with.
 
+mod meant;
 mod rows;
 
 use std::collections::BTreeMap;

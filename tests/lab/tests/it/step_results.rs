@@ -8,6 +8,7 @@ use lab::engine::{Engine, PUSH};
 use lab::fixtures::Site;
 use lab::plugin::Ended;
 use lab::standin::appserver;
+use lab::standin::drone::{self, Drone};
 use lab::{Containers, arrival, containers, figures, folder, ports};
 use serde_json::Value;
 
@@ -156,5 +157,32 @@ fn a_step_of_rollout_ends_as_the_plugin_does() {
         expect(&run(&[]), 75, "no API server");
     }
     figures::note("step_results", "steps of plugin-rollout in both engines that end as documented", 4)
+        .unwrap();
+}
+
+#[test]
+fn a_step_that_could_start_only_some_of_its_pipelines_ends_with_3() {
+    let Some(containers) = containers() else { return };
+    for engine in Engine::ALL {
+        let (drone, workspace) = (Drone::start().unwrap(), folder::temporary("trigger").unwrap());
+        std::fs::create_dir_all(workspace.join("components/web")).unwrap();
+        std::fs::create_dir_all(workspace.join("bucket")).unwrap();
+        std::fs::write(workspace.join("components/web/VERSION"), "1.0\n").unwrap();
+        let settings = format!(
+            "bucket: file://{}/bucket\nsource: components\nci_server: drone\nci_url: {}\nci_token: {}\ntrigger: [erp/nowhere, erp/images@main]\n\
+             trigger_parameters: {{KIND: a&b c, COUNT: 3, WHOLE: 1000000.0, WORD: true, VERSIONS: \"@package.versions\"}}\ntrigger_timeout: 90\n",
+            engine.workspace(),
+            drone.url(),
+            drone::TOKEN
+        );
+        let found = steps(containers, engine, "plugin-package", &workspace, &settings);
+        expect(&found, 3, &format!("{engine:?}, one of two pipelines"));
+        let build = drone.with(|state| state.builds.clone()).pop().unwrap();
+        let wanted = [("KIND", "a&b c"), ("COUNT", "3"), ("WHOLE", "1000000"), ("WORD", "true")];
+        for (name, value) in [&wanted[..], &[("VERSIONS", "{\"web\":\"1.0\"}")]].concat() {
+            assert_eq!(build.parameters[name], value, "{engine:?}");
+        }
+    }
+    figures::note("step_results", "steps that could start only some of their pipelines, in both engines", 2)
         .unwrap();
 }
