@@ -1,4 +1,4 @@
-# The commands of the project. Needed on the machine: Rust (rustup), Go, a C compiler, make and git, for the tests also Python 3 with pip; everything else is built here.
+# The commands of the project. Needed on the machine: Rust (rustup), Go, a C compiler, make and git, for the tests also Python 3 with pip and Java 17 with Maven; everything else is built here.
 
 HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 BIN := target/$(HOST)/debug
@@ -17,7 +17,7 @@ CLUSTER := $(patsubst ~/%,$(HOME)/%,$(KUBECONFIG))
 endif
 unexport KUBECONFIG
 
-.PHONY: all build lab demo drone woodpecker demo-clean test lint bench reliability fuzz images clean help
+.PHONY: all build lab demo drone woodpecker demo-clean test lint bench bench-images reliability fuzz images images-reproducible clean help
 
 help:
 	@echo 'make demo        a release from patches to customers, on this machine'
@@ -32,6 +32,8 @@ help:
 	@echo 'make reliability  make test, and its counts written to docs/RELIABILITY.md'
 	@echo 'make fuzz        random and half-broken input for all that is read, SECONDS=60 for each kind of it'
 	@echo 'make images      the container images of all plugins'
+	@echo 'make bench-images  sizes, start-up and memory of those, written to docs/BENCHMARKS.md'
+	@echo 'make images-reproducible  makes them twice from clones of the last commit: the same digests'
 	@echo 'make clean       make demo-clean, and removes target'
 	@echo
 	@echo 'Programs of this project are built in $(BIN) (target grows to about 7 GB), the real components that'
@@ -69,6 +71,7 @@ lint:
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked --quiet
 	tests/lint/cargo-deny
+	tests/lint/actionlint
 
 bench: lab
 	@cargo build --workspace --bins --locked --release
@@ -88,6 +91,13 @@ fuzz: build
 images:
 	@Dockerfiles/install-podman
 	@Dockerfiles/images
+
+bench-images: images build
+	@$(LAB) bench-images target/images docs/BENCHMARKS.md
+
+images-reproducible:
+	@Dockerfiles/install-podman
+	@Dockerfiles/reproducible
 
 clean: demo-clean
 	@if [ -e target ]; then cargo clean; fi

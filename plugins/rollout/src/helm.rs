@@ -13,6 +13,7 @@ use shared::cluster::Access;
 use shared::process::{Command, Error as ProcessError};
 use shared::settings::Env;
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 
 use crate::settings::Settings;
 
@@ -28,6 +29,7 @@ pub struct Helm {
     set: BTreeMap<String, String>,
     time_limit: Duration,
     env: Env,
+    version: OnceCell<String>,
 }
 
 /// A chart's own description, as far as it is looked at.
@@ -48,7 +50,7 @@ pub struct Install<'a> {
     pub chart: &'a Path,
     /// The user's values.
     pub values: &'a Value,
-    /// Whether fields that others changed are taken over; only server-side releases know such conflicts.
+    /// Whether the release is a server-side one and fields that others changed are taken over; only such releases know conflicts.
     pub force_conflicts: bool,
 }
 
@@ -75,6 +77,7 @@ impl Helm {
             set: settings.set.clone(),
             time_limit: settings.helm_timeout,
             env: env.clone(),
+            version: OnceCell::new(),
         })
     }
 
@@ -84,14 +87,16 @@ impl Helm {
         self.home.path()
     }
 
-    /// Its version, such as `v4.3.1`.
+    /// Its version, such as `v4.3.1`; it is asked once.
     ///
     /// # Errors
     /// When it cannot be run.
-    pub async fn version(&self) -> Result<String, ProcessError> {
-        let output =
-            self.command().args(["version", "--template", "{{.Version}}"]).time_limit(GRACE).stdout().await?;
-        Ok(output.trim().to_owned())
+    pub async fn version(&self) -> Result<&str, ProcessError> {
+        let ask = || async {
+            let command = self.command().args(["version", "--template", "{{.Version}}"]);
+            command.time_limit(GRACE).stdout().await.map(|output| output.trim().to_owned())
+        };
+        self.version.get_or_try_init(ask).await.map(String::as_str)
     }
 
     /// What a chart's file says of itself.
@@ -140,7 +145,8 @@ impl Helm {
             .args(["--install", "--namespace", install.namespace, "--values"])
             .arg(values)
             .args(["--timeout", &format!("{}s", self.time_limit.as_secs())]);
-        if install.force_conflicts {
+        // Helm 3 does not know these flags. It needs none: it patches from its own side, and no field belongs to anybody then.
+        if install.force_conflicts && !self.version().await?.starts_with("v3.") {
             command = command.args(["--server-side=true", "--force-conflicts"]);
         }
         command.time_limit(self.time_limit + GRACE).stdout().await.map(|_| ())

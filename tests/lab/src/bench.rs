@@ -1,6 +1,8 @@
 //! Figures of the plugins: how soon they say their first line, and how much memory large files take.
 //! It may not judge them; tests hold them to limits.
-//! Called by `make bench` and by the tests of the limits.
+//! Called by `make bench`, `make bench-images` and by the tests of the limits.
+
+pub mod images;
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -67,13 +69,13 @@ pub async fn rpo(s3: &S3, size: u64) -> Result<Measured, Error> {
     measured
 }
 
-/// Measures everything and writes the page.
+/// Measures everything and writes it into the page.
 pub async fn write(page: &Path) -> Result<(), Error> {
     let s3 = crate::s3::s3();
-    let cores = std::thread::available_parallelism().attempting(|| "cannot count the cores".to_owned())?;
     let mut text = format!(
-        "# Benchmarks\n\nWritten by `make bench` (release build, {cores} cores, MinIO on the same machine). The machines are noisy: compare\n\
+        "Written by `make bench` (release build, {} cores, MinIO on the same machine). The machines are noisy: compare\n\
          within one run.\n\n## Start to first line\n\n{RUNS} runs without settings; the limit is 50 ms.\n\n| plugin | median | fastest |\n|---|---|---|\n",
+        cores()?
     );
     let mut line = |line: String| {
         crate::say(&line);
@@ -90,7 +92,22 @@ pub async fn write(page: &Path) -> Result<(), Error> {
     line(row("plugin-package packs 1 GiB that cannot be compressed and uploads it", &packed)?);
     let published = rpo(s3, 600 << 20).await?;
     line(row("plugin-rpo takes a base of 600 MiB, applies a patch and publishes the result", &published)?);
-    fs::write(page, text).attempting(|| format!("cannot write `{}`", page.display()))
+    write_section(page, "plugins", &text)
+}
+
+/// Puts a section between its marks; the others stay as they are, because another command measured them.
+fn write_section(page: &Path, name: &str, text: &str) -> Result<(), Error> {
+    let attempt = || format!("cannot write the section `{name}` of `{}`", page.display());
+    let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->"));
+    let whole = fs::read_to_string(page).attempting(attempt)?;
+    let (before, rest) = whole.split_once(&begin).ok_or_else(|| Error::new(attempt()))?;
+    let (_, after) = rest.split_once(&end).ok_or_else(|| Error::new(attempt()))?;
+    fs::write(page, format!("{before}{begin}\n{text}\n{end}{after}")).attempting(attempt)
+}
+
+fn cores() -> Result<usize, Error> {
+    let cores = std::thread::available_parallelism().attempting(|| "cannot count the cores".to_owned())?;
+    Ok(cores.get())
 }
 
 fn row(what: &str, measured: &Measured) -> Result<String, Error> {

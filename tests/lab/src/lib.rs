@@ -8,6 +8,7 @@ mod component;
 mod error;
 mod listen;
 
+pub mod arrival;
 pub mod bench;
 pub mod bucket;
 pub mod cluster;
@@ -24,6 +25,7 @@ pub mod gitea;
 pub mod http;
 pub mod hunt;
 pub mod image;
+pub mod jenkinsfile;
 pub mod json_schema;
 pub mod line;
 pub mod measure;

@@ -57,8 +57,13 @@ pub fn run_measured(mut command: Command) -> Result<Measured, Error> {
 
 /// The most memory that a running process has had resident so far, in bytes; `None` once it has ended.
 pub fn peak_rss(id: u32) -> Option<u64> {
+    memory(id, "VmHWM")
+}
+
+/// A line of a running process' `/proc/<id>/status` that is an amount of memory, such as `VmRSS`, in bytes.
+pub fn memory(id: u32, name: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes * 1024)
 }

@@ -139,7 +139,7 @@ ENABLED = false
 ENABLED = false
 
 [packages]
-ENABLED = false
+ENABLED = true
 
 [time]
 DEFAULT_UI_LOCATION = UTC

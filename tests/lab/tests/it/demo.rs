@@ -51,7 +51,7 @@ fn unprepared() -> Demo {
 }
 
 impl Demo {
-    fn paused(&self) -> Vec<String> {
+    pub(crate) fn paused(&self) -> Vec<String> {
         self.uptime.monitors().into_iter().filter(|one| one.status == 0).map(|one| one.name).collect()
     }
 
@@ -59,7 +59,7 @@ impl Demo {
         cluster().kubectl(arguments).unwrap()
     }
 
-    fn versions(&self) -> BTreeSet<String> {
+    pub(crate) fn versions(&self) -> BTreeSet<String> {
         let of = |namespace: &str| {
             self.kubectl(&["get", "namespace", namespace, "-o", "jsonpath={.metadata.labels.BaseVersion}"])
         };

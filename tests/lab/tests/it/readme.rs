@@ -12,7 +12,7 @@ const SHOWN: [&str; 2] = ["examples/drone/.drone.yml", "examples/drone/chart/.dr
 const LINKED: [&str; 2] =
     ["examples/woodpecker/.woodpecker.yml", "examples/woodpecker/chart/.woodpecker.yml"];
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
 
@@ -25,19 +25,19 @@ fn printed(name: &str, form: &str) -> String {
 }
 
 /// Writes the file anew if that is asked for, and fails when it is not as wanted.
-fn is_as_wanted(path: &Path, wanted: &str) {
+pub(crate) fn is_as_wanted(path: &Path, wanted: &str) {
     if process::environment("ESTEIRA_BLESS").is_some() {
         std::fs::write(path, wanted).unwrap();
     }
     assert!(
         std::fs::read_to_string(path).unwrap_or_default() == wanted,
-        "{} is stale; `make build`, then `ESTEIRA_BLESS=1 cargo test -p lab --test it readme` writes it anew",
+        "{} is stale; `make build`, then this test with `ESTEIRA_BLESS=1` writes it anew",
         path.display()
     );
 }
 
 /// The text with what stands between two marks replaced.
-fn replaced(text: &str, mark: &str, by: &str) -> String {
+pub(crate) fn replaced(text: &str, mark: &str, by: &str) -> String {
     let (begin, end) = (format!("<!-- {mark} -->\n"), format!("<!-- end of {mark} -->"));
     let (before, rest) = text.split_once(&begin).expect("the README has no marker");
     let (_, after) = rest.split_once(&end).expect("the README has no end marker");
