@@ -15,9 +15,10 @@ use crate::process::{Process, command, output, spawn};
 use crate::wait::{block_on, until};
 use crate::{folder, say, shim, skipped};
 
-/// runc and cgroupfs, because they work where no systemd runs; limits below those that a container may not raise again.
+/// runc and cgroupfs, because they work where no systemd runs; limits below those that a container may not raise again. Events go to
+/// a file that follows, because who follows the log of a running container learns of its end by them: without, both engines hang.
 const SETTINGS: &str = "[containers]\ndefault_ulimits = [\"nofile=20000:20000\", \"nproc=4000:4000\"]\n\n\
-     [engine]\nruntime = \"runc\"\ncgroup_manager = \"cgroupfs\"\n";
+     [engine]\nruntime = \"runc\"\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\nevents_logfile_path = ";
 
 /// A running podman service.
 pub struct Containers {
@@ -69,12 +70,8 @@ impl Containers {
         if socket.exists() {
             fs::remove_file(&socket).attempting(attempt)?;
         }
-        // Whoever follows a container's log learns of its end by an event.
-        let events = format!(
-            "events_logger = \"file\"\nevents_logfile_path = \"{}\"\n",
-            folder.join("events").display()
-        );
-        fs::write(folder.join("containers.conf"), [SETTINGS, &events].concat()).attempting(attempt)?;
+        let settings = format!("{SETTINGS}\"{}\"\n", folder.join("events.log").display());
+        fs::write(folder.join("containers.conf"), settings).attempting(attempt)?;
         let mut podman = in_folder("podman", folder);
         podman.args(["system", "service", "--time=0"]).arg(format!("unix://{}", socket.display()));
         let service = [Process::start(&podman, &folder.join("podman.log"))?];

@@ -105,7 +105,7 @@ impl Operator {
     /// Gives every step that has the setting `beside` another one.
     #[must_use]
     pub fn setting(mut self, beside: &'static str, name: &'static str, value: &str) -> Self {
-        self.more.retain(|(_, known, _)| *known != name);
+        self.more.retain(|(place, known, _)| (*place, *known) != (beside, name));
         self.more.push((beside, name, value.to_owned()));
         self
     }

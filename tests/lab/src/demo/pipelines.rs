@@ -29,9 +29,8 @@ pub fn appserver_image(containers: &Containers, name: &str, fault: Option<&str>)
     let context = folder::temporary("appserver-image")?;
     let attempt = || "cannot prepare the AppServer's image".to_owned();
     fs::write(context.join("Dockerfile"), dockerfile).attempting(attempt)?;
-    // The stand-in is linked statically: unlike the vendor's it needs nothing beside it.
-    fs::create_dir(context.join("libraries")).attempting(attempt)?;
-    let server = context.join("appserver");
+    // The stand-in is linked statically: unlike the vendor's it needs no libraries beside it.
+    let server = context.join("root/opt/appserver");
     appserver::install(&server)?;
     let program = server.join(appserver::NAME);
     fs::remove_file(&program).attempting(attempt)?;

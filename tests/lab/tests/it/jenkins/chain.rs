@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use lab::demo::{NEW, World};
 use lab::hunt::Hunt;
 use lab::jenkinsfile::{Built, Job, groovy};
-use lab::standin::appserver;
 use lab::{Containers, cluster, containers, figures, folder, gitea, plugin, process, s3, schema};
 
 use super::{job, library};
@@ -24,21 +23,9 @@ fn example(path: &str, names: &[(&str, &str)]) -> String {
 }
 
 /// The image that plugin-rpo's README tells to make, with the stand-in for the AppServer.
-pub(crate) fn image_with_appserver(containers: &Containers, name: &str) {
-    let from = containers.image("plugin-rpo").unwrap();
-    let readme = fs::read_to_string(library().join("../../plugins/rpo/README.md")).unwrap();
-    let text = readme.split_once("```dockerfile\n").unwrap().1.split_once("```").unwrap().0;
-    assert!(text.starts_with("FROM registry.example.com/esteira/plugin-rpo:0.1.0\n"), "{text}");
-    let context = folder::temporary("context").unwrap();
-    fs::write(
-        context.join("Dockerfile"),
-        text.replacen("registry.example.com/esteira/plugin-rpo:0.1.0", &from, 1),
-    )
-    .unwrap();
-    appserver::install(&context.join("appserver")).unwrap();
-    let mut build = containers.command("buildah");
-    build.args(["bud", "--quiet", "--isolation", "chroot", "--tag", name]).arg(context);
-    process::output(build, "").unwrap();
+pub(crate) fn image_with_appserver(containers: &Containers) {
+    containers.image("plugin-rpo").unwrap();
+    lab::demo::appserver_image(containers, lab::demo::RPO_IMAGE, None).unwrap();
 }
 
 /// A bucket of the S3 server with what the demo's has.
@@ -64,8 +51,6 @@ fn release(world: &World, containers: &Containers, bucket: &str) -> Job {
             ("'https://git.example.com'", &format!("'{}'", world.git_url)),
             ("'erp/images'", &repository(&world.image_repository())),
             ("'erp/chart'", &repository(&world.chart_repository())),
-            ("'base/imagem", "'engenharia/bundle/base/imagem"),
-            ("chart/values.yaml", "values.yaml"),
         ],
     );
     let mut job = job(&text, &world.workspace(), &containers.docker());
@@ -140,7 +125,7 @@ async fn the_pipelines_take_a_release_from_patches_to_customers() {
     for name in plugin::all().unwrap() {
         containers.image(&name).unwrap();
     }
-    image_with_appserver(containers, "registry.example.com/erp/plugin-rpo:0.1.0");
+    image_with_appserver(containers);
 
     let bucket = bucket_as(&world.bucket()).await;
     let first = run(release(world, containers, &bucket)).await;
@@ -152,7 +137,7 @@ async fn the_pipelines_take_a_release_from_patches_to_customers() {
     fs::create_dir_all(world.bucket().join("charts")).unwrap();
     let mut git = process::command("git");
     let url = format!("{}/{}/{}.git", world.git_url, world.git_owner, world.chart_repository());
-    git.args(["clone", "--quiet", "--branch", "develop", &url]).arg(workspace.join("chart"));
+    git.args(["clone", "--quiet", "--branch", "develop", &url]).arg(&workspace);
     process::output(git, "").unwrap();
     let second = run(chart(world, containers, &workspace)).await;
     junit.extend(reports(&second, &["chart-publish", "homologation", "production"]));
