@@ -74,6 +74,11 @@ fn run(engine: Engine, folder: &Path, at_work: &Mutex<AtWork>) -> Result<(), Err
     let world = serve::world(folder, BucketOf::Store, None)?;
     block_on(async || prepare(&world).await)?;
     show::prepared(&world, begun.elapsed());
+    if engine == Engine::Woodpecker {
+        show::say(
+            "After each pipeline Woodpecker tells of steps that it could not kill: with podman, those that had ended already.",
+        );
+    }
     let operator = Operator::of(&world)?;
     // Numbered anew in each run: to the plugins, a second one is a restart of the same builds, which need not wait for what the first one,
     // killed, had claimed.
