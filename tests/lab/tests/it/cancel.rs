@@ -210,7 +210,9 @@ async fn the_rollout_is_cancelled(site: &mut Site) {
     let cut = cut.counting("/editMonitor").hold_at(1, Moment::After);
     let operator = site.operator.clone().setting("uptimerobot_key", "uptimerobot_url", cut.url());
     site.cancel(Run::Production, &operator, |log| until_at(&cut, log));
-    assert_eq!(pipelines::paused(&site.servers).len(), 1, "{engine:?}: nobody could resume it");
+    // Two namespaces are in work: where the cut let go of the first request, the second may have passed before its sender was dead.
+    let paused = pipelines::paused(&site.servers);
+    assert!((1..=2).contains(&paused.len()), "{engine:?}: nobody could resume them: {paused:?}");
     assert!(!site.holders().await.is_empty(), "{engine:?}: nor give the Lease back");
 
     site.finish(Run::Production).await;
