@@ -1,9 +1,11 @@
-# The commands of the project. Needed on the machine: Rust (rustup), Go, a C compiler, make and git, for the tests also Python 3 with pip; everything else is built here.
+# The commands of the project. Needed on the machine: Rust (rustup), Go, a C compiler, make and git, for the tests also Python 3 with pip and Java 17 with Maven; everything else is built here.
 
 HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 BIN := target/$(HOST)/debug
 LAB := $(BIN)/lab
 DEMO := target/demo
+# A world each, so that one does not find the other's work done.
+WORLDS := $(DEMO) target/drone target/woodpecker
 CACHE := $(or $(ESTEIRA_LAB_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/esteira-lab)
 
 export CARGO_INCREMENTAL ?= 1
@@ -15,12 +17,14 @@ CLUSTER := $(patsubst ~/%,$(HOME)/%,$(KUBECONFIG))
 endif
 unexport KUBECONFIG
 
-.PHONY: all build lab demo demo-clean test lint bench bench-images reliability fuzz images images-reproducible clean help
+.PHONY: all build lab demo drone woodpecker demo-clean test lint bench bench-images reliability fuzz images images-reproducible clean help
 
 help:
 	@echo 'make demo        a release from patches to customers, on this machine'
 	@echo '                 (make demo KUBECONFIG=path uses a cluster of yours, and says where it goes)'
-	@echo 'make demo-clean  ends the demo and removes all of it'
+	@echo 'make drone       the same in Drone'\''s own engine, with the images of make images'
+	@echo 'make woodpecker  the same in Woodpecker'\''s'
+	@echo 'make demo-clean  ends these demos and removes all of them'
 	@echo 'make build       the plugins'
 	@echo 'make test        builds what the tests need and runs everything'
 	@echo 'make lint        format, clippy, documentation, licences'
@@ -47,11 +51,14 @@ lab: build
 demo: lab
 	@$(LAB) demo $(DEMO) $(if $(CLUSTER),'$(CLUSTER)')
 
+drone woodpecker: lab
+	@$(LAB) $@ target/$@
+
 # Builds nothing: without the lab's program no demo can be running that it has started.
 demo-clean:
-	@if [ -x $(LAB) ]; then $(LAB) clean $(DEMO); \
-	elif [ -e $(DEMO) ]; then echo '$(DEMO) is there, but the program that ends it is not: run `make build` first' >&2; exit 1; \
-	else echo 'There is no demo: nothing to end.'; fi
+	@worlds='$(wildcard $(WORLDS))'; if [ -z "$$worlds" ]; then echo 'There is no demo: nothing to end.'; \
+	elif [ -x $(LAB) ]; then $(LAB) clean $$worlds; \
+	else echo "$$worlds is there, but the program that ends it is not: run \`make build\` first" >&2; exit 1; fi
 
 test: lab
 	@Dockerfiles/install-podman

@@ -275,7 +275,14 @@ mod tests {
         };
         assert_eq!(
             own(&[("PLUGIN_REPORT_DIR", "out")]),
-            [".esteira", "out/report.json", "out/report.md", "out/junit.xml", "out/report.html"]
+            [
+                ".esteira",
+                "out/report.json",
+                "out/report.md",
+                "out/junit.xml",
+                "out/report.css",
+                "out/report.html"
+            ]
         );
         assert_eq!(own(&[("PLUGIN_CHART", "charts/web")]), [""; 0]);
     }

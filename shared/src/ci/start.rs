@@ -166,7 +166,7 @@ pub(crate) fn filled(
         let Some((step, key)) = reference(text) else { return Ok((name.clone(), text.clone())) };
         let found = match step == own {
             true => outputs.get(key),
-            false => env.outputs().get(step).and_then(|outputs| outputs.as_ref().ok()?.get(key)),
+            false => env.output(step, key),
         };
         match found {
             Some(Value::String(text)) => Ok((name.clone(), text.clone())),
@@ -184,13 +184,8 @@ pub(crate) fn filled(
 pub(crate) fn check_parameters(ci: &CiSettings, env: &Env, own: &str) -> Result<(), Problems> {
     let mut problems = Problems::default();
     for (name, text) in &ci.parameters {
-        let has = |step: &str, key: &str| {
-            env.outputs()
-                .get(step)
-                .is_some_and(|outputs| outputs.as_ref().is_ok_and(|outputs| outputs.contains_key(key)))
-        };
         match reference(text) {
-            Some((step, key)) if step != own && !has(step, key) => {
+            Some((step, key)) if step != own && env.output(step, key).is_none() => {
                 let reason = env.outputs().get(step).and_then(|outputs| outputs.as_ref().err());
                 let reason = reason.map_or("no earlier step has that output", String::as_str);
                 let problem = format!("`{name}` asks for `{text}`, but {reason}");

@@ -42,11 +42,23 @@ pub(crate) fn emit(path: &str, template: &Url, record: &Record) -> io::Result<()
     std::fs::File::from(stream).write_all(&sequence(&card))
 }
 
+/// Docker hands a long line on in pieces of this size (moby, `daemon/logger/copier.go`).
+const PIECE: usize = 16 << 10;
+const END: &str = "\x1b]0m";
+
+/// The runner puts pieces together until it sees the end, but not an end that lies in two of them: blanks after the JSON move it.
 fn sequence(card: &[u8]) -> Vec<u8> {
-    format!("\x1b]1338;{}\x1b]0m\n", STANDARD.encode(card)).into_bytes()
+    let mut card = card.to_vec();
+    loop {
+        let text = format!("\x1b]1338;{}{END}", STANDARD.encode(&card));
+        if !(1..END.len()).contains(&(text.len() % PIECE)) {
+            return format!("{text}\n").into_bytes();
+        }
+        card.push(b' ');
+    }
 }
 
-/// What `docs/card.json` shows. Colours are names of Adaptive Cards: <https://adaptivecards.io/explorer/TextBlock.html>.
+/// What `docs/cards/template.json` shows. Colours are names of Adaptive Cards: <https://adaptivecards.io/explorer/TextBlock.html>.
 pub(super) fn data(record: &Record) -> Value {
     let short = |text: &str| cut(text, WIDEST);
     let line = |text: &str| json!({ "text": short(text) });
@@ -96,4 +108,25 @@ fn rows(record: &Record) -> Vec<Value> {
     let rest = (left_out > 0)
         .then(|| json!({ "name": "…", "text": format!("{left_out} more in the report files"), "colour": "Default" }));
     shown.chain(rest).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_card_lies_in_one_piece_however_long_the_card_is() {
+        let mut moved = 0;
+        for length in 12_200..12_400 {
+            let card = [b"{}", &b" ".repeat(length)[..]].concat();
+            let sequence = sequence(&card);
+            let has_end = |piece: &[u8]| piece.windows(END.len()).any(|part| part == END.as_bytes());
+            assert!(sequence.chunks(PIECE).any(has_end), "{length}");
+            let base64 = sequence.strip_prefix(b"\x1b]1338;").unwrap().strip_suffix(b"\x1b]0m\n").unwrap();
+            let read = STANDARD.decode(base64).unwrap();
+            assert!(read.starts_with(&card), "{length}");
+            moved += usize::from(read.len() > card.len());
+        }
+        assert!(moved > 0, "none of these lengths needed it");
+    }
 }

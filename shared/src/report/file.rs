@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::{Record, html, junit, markdown};
 
 /// The files that a run writes into `report_dir`.
-pub const FILES: [&str; 4] = ["report.json", "report.md", "junit.xml", "report.html"];
+pub const FILES: [&str; 5] = ["report.json", "report.md", "junit.xml", "report.css", "report.html"];
 
 /// How long the reader of a pipe may take.
 const UNTIL_TAKEN: Duration = Duration::from_secs(5);
@@ -20,10 +20,11 @@ const UNTIL_TAKEN: Duration = Duration::from_secs(5);
 /// Writes the record in every form.
 pub(crate) fn write_all(folder: &Path, record: &Record) -> io::Result<()> {
     let junit = junit::of(record).map_err(io::Error::other)?;
-    let [json_file, markdown_file, junit_file, html_file] = FILES;
+    let [json_file, markdown_file, junit_file, style_file, html_file] = FILES;
     write_json(folder, json_file, record)?;
     write_whole(&folder.join(markdown_file), markdown::of(record).as_bytes())?;
     write_whole(&folder.join(junit_file), junit.as_bytes())?;
+    write_whole(&folder.join(style_file), html::STYLE.as_bytes())?;
     write_whole(&folder.join(html_file), html::of(record).as_bytes())
 }
 

@@ -1,6 +1,7 @@
 //! The report as one HTML file: no script, nothing from elsewhere, its style inside. Jenkins' default content security policy drops
-//! that style (<https://www.jenkins.io/doc/book/security/configuring-content-security-policy/>), so headings, tables and words carry
-//! the meaning alone, and the two `meta` tags make it fit a phone and a dark screen even then. Called by `file`.
+//! a style inside and takes one from a file beside it (<https://www.jenkins.io/doc/book/security/configuring-content-security-policy/>),
+//! so it is there too. Without either, headings, tables and words carry the meaning alone, and the two `meta` tags make it fit a phone
+//! and a dark screen even then. Called by `file`.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -8,7 +9,8 @@ use super::record::Tone;
 use super::words::{Span, first_and_rest, spans};
 use super::{Record, Report, Row, RowResult, Table};
 
-const STYLE: &str = include_str!("report.css");
+/// The style, for the file beside the page.
+pub(super) const STYLE: &str = include_str!("report.css");
 
 pub(super) fn of(record: &Record) -> String {
     let verdict = record.verdict();
@@ -27,6 +29,7 @@ pub(super) fn of(record: &Record) -> String {
                 meta name="color-scheme" content="light dark";
                 title { (record.plugin) ": " (verdict.words) }
                 style { (PreEscaped(STYLE)) }
+                link rel="stylesheet" href="report.css";
             }
             body {
                 main class=(tone) {

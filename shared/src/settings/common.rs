@@ -28,7 +28,7 @@ pub const COMMON: &[Setting] = &[
     Setting::new(
         "card_template",
         "an https address",
-        "Drone shows a card on the build's page, by this template (`docs/card.json`, put where browsers reach it); no card when unset.",
+        "Drone shows a card on the build's page, by this template (`docs/cards/template.json`, put where browsers reach it); no card when unset.",
     ),
     Setting::new(
         "output_as",

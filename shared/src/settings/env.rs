@@ -191,6 +191,11 @@ impl Env {
         &self.outputs
     }
 
+    /// One output of an earlier step.
+    pub(crate) fn output(&self, step: &str, key: &str) -> Option<&Value> {
+        self.outputs.get(step)?.as_ref().ok()?.get(key)
+    }
+
     /// Why the folder of earlier steps' outputs cannot be read, when it is there.
     pub(crate) fn unreadable_outputs(&self) -> Option<&str> {
         self.unreadable_outputs.as_deref()

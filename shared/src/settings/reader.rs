@@ -224,8 +224,7 @@ fn lacks(env: &Env, step: &str) -> bool {
 }
 
 fn output(env: &Env, step: &str, key: &str) -> Result<Value, String> {
-    let found = env.outputs().get(step).and_then(|outputs| outputs.as_ref().ok()?.get(key));
-    found.cloned().ok_or_else(|| missing_output(env, step, key))
+    env.output(step, key).cloned().ok_or_else(|| missing_output(env, step, key))
 }
 
 /// An address without its user, password, query and fragment. Rather too much is hidden than too little: a password may hold `/` and `?`.

@@ -21,10 +21,19 @@ pub(super) fn suspicion(setting: &Setting, value: &str) -> Option<String> {
     if setting.hides(value) || setting.takes.may_hold_variables() {
         return None;
     }
+    if is_date_as_json(value) {
+        return Some("is what YAML makes of a date, which Woodpecker writes with a time and in JSON quotes: write it in quotes".to_owned());
+    }
     let variable = variable_in(value)?;
     Some(format!(
         "still contains `{variable}`, which nobody has replaced: CI servers replace `${{NAME}}` with their own variables before a step begins and leave `$${{NAME}}` as it is, Jenkins leaves what stands in single quotes; the plugin replaces none"
     ))
+}
+
+/// `"2024-10-01T00:00:00Z"` with the quotes: nobody writes a plain value so (docs/ENCODINGS.md).
+fn is_date_as_json(value: &str) -> bool {
+    let inner = value.strip_prefix('"').and_then(|rest| rest.strip_suffix("Z\""));
+    inner.is_some_and(|time| time.parse::<jiff::civil::DateTime>().is_ok())
 }
 
 /// A key `from_secret` at any depth; a text that only mentions it may be a real value.
@@ -111,6 +120,19 @@ mod tests {
         let map = Setting::of("values", Takes::TextMap("path and text"), "");
         assert_eq!(suspicion(&map, "{\"a\":\"${HOME}\"}"), None);
         assert_eq!(suspicion(&TEXT.secret(), "pa${ss}"), None);
+    }
+
+    #[test]
+    fn a_date_without_quotes_is_explained() {
+        for value in ["\"2024-10-01T00:00:00Z\"", "\"2024-10-01T10:00:00.5Z\""] {
+            assert!(
+                suspicion(&TEXT, value).is_some_and(|text| text.contains("write it in quotes")),
+                "{value}"
+            );
+        }
+        for value in ["2024-10-01", "2024-10-01T00:00:00Z", "\"Z\"", "\"a\""] {
+            assert_eq!(suspicion(&TEXT, value), None, "{value}");
+        }
     }
 
     #[test]

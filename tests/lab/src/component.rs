@@ -29,7 +29,10 @@ const NOTHING_MISSING: (&str, &[(&str, &str)]) = ("", &[]);
 pub(crate) const COMPONENTS: [Component; 12] = [
     Component {
         name: "drone-runner",
-        programs: &[("drone-runner-docker", "github.com/drone-runners/drone-runner-docker")],
+        programs: &[
+            ("drone-runner-docker", "github.com/drone-runners/drone-runner-docker"),
+            ("card", "./card"),
+        ],
         linker: "-s -w",
         tags: "",
         has_c: false,

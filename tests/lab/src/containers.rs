@@ -15,9 +15,10 @@ use crate::process::{Process, command, output, spawn};
 use crate::wait::{block_on, until};
 use crate::{folder, say, shim, skipped};
 
-/// runc and cgroupfs, because they work where no systemd runs; limits below those that a container may not raise again.
+/// runc and cgroupfs, because they work where no systemd runs; limits below those that a container may not raise again. Events go to
+/// a file that follows, because who follows the log of a running container learns of its end by them: without, both engines hang.
 const SETTINGS: &str = "[containers]\ndefault_ulimits = [\"nofile=20000:20000\", \"nproc=4000:4000\"]\n\n\
-     [engine]\nruntime = \"runc\"\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"none\"\n";
+     [engine]\nruntime = \"runc\"\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\nevents_logfile_path = ";
 
 /// A running podman service.
 pub struct Containers {
@@ -41,10 +42,9 @@ pub fn containers() -> Option<&'static Containers> {
 }
 
 impl Containers {
+    /// With storage of its own, which ends with this process.
     fn start(folder: &Path) -> Result<Self, Error> {
         let attempt = || "cannot prepare podman's folder".to_owned();
-        let socket = folder.join("podman.sock");
-        fs::write(folder.join("containers.conf"), SETTINGS).attempting(attempt)?;
         let storage = format!(
             "[storage]\ndriver = \"overlay\"\ngraphroot = \"{0}/images\"\nrunroot = \"{0}/run\"\n",
             folder.display()
@@ -52,6 +52,26 @@ impl Containers {
         fs::write(folder.join("storage.conf"), storage).attempting(attempt)?;
         write_docker(&folder.join("bin")).attempting(attempt)?;
         remove_containers_after_owner(folder)?;
+        let containers = Self::serve(folder)?;
+        containers.prove()?;
+        Ok(containers)
+    }
+
+    /// With the user's own images; only settings and socket are in `folder`. Containers are the caller's to remove.
+    pub(crate) fn of_the_user(folder: &Path) -> Result<Self, Error> {
+        folder::create(folder)?;
+        Self::serve(folder)
+    }
+
+    fn serve(folder: &Path) -> Result<Self, Error> {
+        let attempt = || "cannot prepare podman's folder".to_owned();
+        let socket = folder.join("podman.sock");
+        // Of an earlier process, it would be taken for the one that is awaited.
+        if socket.exists() {
+            fs::remove_file(&socket).attempting(attempt)?;
+        }
+        let settings = format!("{SETTINGS}\"{}\"\n", folder.join("events.log").display());
+        fs::write(folder.join("containers.conf"), settings).attempting(attempt)?;
         let mut podman = in_folder("podman", folder);
         podman.args(["system", "service", "--time=0"]).arg(format!("unix://{}", socket.display()));
         let service = [Process::start(&podman, &folder.join("podman.log"))?];
@@ -61,9 +81,7 @@ impl Containers {
         };
         block_on(async || until("podman", Duration::from_secs(20), &service, listens).await)?;
         let [service] = service;
-        let containers = Self { folder: folder.to_owned(), socket, _service: service };
-        containers.prove()?;
-        Ok(containers)
+        Ok(Self { folder: folder.to_owned(), socket, _service: service })
     }
 
     /// Builds and runs a container once: the lab's own program, which needs nothing around it.
@@ -87,6 +105,28 @@ impl Containers {
         in_folder(program, &self.folder)
     }
 
+    /// The containers, running or not, that work in `folder` or below it.
+    pub fn in_folder(&self, folder: &Path) -> Result<Vec<String>, Error> {
+        let mut list = self.command("podman");
+        list.args(["ps", "--all", "--quiet", "--no-trunc"]);
+        let all = output(list, "")?;
+        let works_there = |id: &&str| {
+            let mut inspect = self.command("podman");
+            inspect.args([
+                "inspect",
+                "--type",
+                "container",
+                "--format",
+                "{{range .Mounts}}{{.Source}}\n{{end}}",
+                id,
+            ]);
+            // One that somebody removes meanwhile works nowhere.
+            output(inspect, "")
+                .is_ok_and(|mounts| mounts.lines().any(|one| Path::new(one).starts_with(folder)))
+        };
+        Ok(all.lines().filter(works_there).map(str::to_owned).collect())
+    }
+
     /// Address of the Docker-compatible socket.
     pub fn socket(&self) -> String {
         format!("unix://{}", self.socket.display())
@@ -101,7 +141,10 @@ impl Containers {
 fn in_folder(program: &str, folder: &Path) -> Command {
     let mut command = command(program);
     command.env("CONTAINERS_CONF", folder.join("containers.conf"));
-    command.env("CONTAINERS_STORAGE_CONF", folder.join("storage.conf"));
+    let storage = folder.join("storage.conf");
+    if storage.exists() {
+        command.env("CONTAINERS_STORAGE_CONF", storage);
+    }
     command
 }
 

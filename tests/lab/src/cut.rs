@@ -104,6 +104,18 @@ impl Cut {
         self
     }
 
+    /// Waits until a run that is somebody else's child has come to the write at which it is held.
+    pub fn until_held(&self) -> Result<(), Error> {
+        let end = Instant::now() + PATIENCE;
+        while !self.gate.was_reached() {
+            if Instant::now() > end {
+                return Err(Error::new("the run never came to the write at which it is held"));
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
     /// Runs a plugin whose settings name [`Cut::url`] to its end, whichever that is.
     pub fn run(&self, command: Command) -> Result<CutRun, Error> {
         self.start(command)?.end()

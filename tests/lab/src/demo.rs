@@ -3,9 +3,13 @@
 //! Called by `make demo` through the lab's command line, and by the test that runs it twice.
 
 mod chain;
+mod in_engine;
 mod namespaces;
+mod pipelines;
 mod serve;
 mod show;
+mod state;
+mod store;
 mod world;
 
 use std::path::Path;
@@ -19,8 +23,12 @@ use crate::error::{Attempt as _, Error};
 use crate::wait::block_on;
 
 pub use chain::{Link, Ran, chain, run_chain, run_link};
+pub use in_engine::in_engine;
 pub use namespaces::LABEL;
-pub use serve::{clean, serve};
+pub use pipelines::{RPO_IMAGE, appserver_image, merge_all, run_pipeline, workspace};
+pub use serve::{BucketOf, Servers, clean, serve};
+pub use state::state;
+pub use store::{ARTIFACTS, CHARTS, Store};
 pub use world::{NEW, OLD, Place, World, prepare};
 
 /// Runs the whole demo in `folder`, starting its servers if they do not run, and shows what happened. Ctrl-C ends it, but not the servers.
@@ -50,7 +58,7 @@ fn run(folder: &Path, kubeconfig: Option<&Path>) -> Result<(), Error> {
         let server = block_on(async || namespaces::api_server(kubeconfig).await)?;
         show::own_cluster(kubeconfig, &server, &namespaces::unique_name(&serve::absolute(folder)?));
     }
-    let world = serve::world(folder, kubeconfig)?;
+    let world = serve::world(folder, BucketOf::Folder, kubeconfig)?;
     block_on(async || prepare(&world).await)?;
     show::prepared(&world, begun.elapsed());
     let ran = block_on(async || run_chain(&world, show::link).await)?;

@@ -7,7 +7,8 @@ use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
-use lab::Error;
+use lab::demo::BucketOf;
+use lab::{Engine, Error};
 
 fn main() -> ExitCode {
     // By another name this program is another one.
@@ -32,15 +33,21 @@ fn run(arguments: &[OsString]) -> Result<(), Error> {
         ("build", []) => lab::build_all(),
         ("demo", [folder]) => lab::demo::demo(Path::new(folder), None),
         ("demo", [folder, kubeconfig]) => lab::demo::demo(Path::new(folder), Some(Path::new(kubeconfig))),
+        ("drone", [folder]) => lab::demo::in_engine(Engine::Drone, Path::new(folder)),
+        ("woodpecker", [folder]) => lab::demo::in_engine(Engine::Woodpecker, Path::new(folder)),
         ("bench", [page]) => lab::wait::block_on(async || lab::bench::write(Path::new(page)).await),
         ("bench-images", [folder, page]) => lab::bench::images::write(Path::new(folder), Path::new(page)),
         ("figures", [page]) => lab::figures::write(Path::new(page)),
-        ("clean", [folder]) => lab::demo::clean(Path::new(folder)),
+        ("clean", folders) => folders.iter().try_for_each(|folder| lab::demo::clean(Path::new(folder))),
         // Hidden: what `make` and the lab start of themselves.
         ("figures-clear", []) => lab::figures::clear(),
-        ("serve", [folder]) => lab::demo::serve(Path::new(folder), None),
-        ("serve", [folder, kubeconfig]) => lab::demo::serve(Path::new(folder), Some(Path::new(kubeconfig))),
+        ("serve", [folder]) => lab::demo::serve(Path::new(folder), BucketOf::Folder, None),
+        ("serve", [folder, kubeconfig]) => {
+            lab::demo::serve(Path::new(folder), BucketOf::Folder, Some(Path::new(kubeconfig)))
+        }
+        ("serve-store", [folder]) => lab::demo::serve(Path::new(folder), BucketOf::Store, None),
         ("nothing", []) => Ok(()),
+        ("arrival", [file]) => lab::arrival::write(Path::new(file)),
         ("remove-containers", [folder]) => lab::containers::remove_after_owner(Path::new(folder)),
         ("skipped", []) => lab::skipped::show(),
         ("skipped-clear", []) => lab::skipped::clear(),
@@ -51,7 +58,7 @@ fn run(arguments: &[OsString]) -> Result<(), Error> {
         ("trace", [folder, cut, program, arguments @ ..]) => lab::trace::run(folder, cut, program, arguments),
         ("traced", [program, arguments @ ..]) => lab::trace::begin(program, arguments),
         _ => Err(Error::new(
-            "expected: build (builds the real components into the cache), demo FOLDER [KUBECONFIG], clean FOLDER, bench PAGE, bench-images FOLDER PAGE, figures PAGE",
+            "expected: build (builds the real components into the cache), demo FOLDER [KUBECONFIG], drone FOLDER, woodpecker FOLDER, clean FOLDER…, bench PAGE, bench-images FOLDER PAGE, figures PAGE",
         )),
     }
 }

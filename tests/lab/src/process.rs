@@ -135,7 +135,13 @@ fn through_shim(tool: &Command, log: &Path) -> Result<Child, Error> {
     let attempt = || format!("cannot start `{}`", shown(tool));
     let output = File::create(log).attempting(attempt)?;
     let errors = output.try_clone().attempting(attempt)?;
+    let mut shim = shimmed(tool)?;
+    shim.stdout(output).stderr(errors);
+    spawn(shim).attempting(attempt)
+}
 
+/// The tool bound to this process's life, out of reach of Ctrl-C; for [`spawn`]. Its output is this process's.
+pub(crate) fn shimmed(tool: &Command) -> Result<Command, Error> {
     let mut shim = command(shim::lab_program()?);
     shim.arg("shim").arg(std::process::id().to_string()).arg(tool.get_program()).args(tool.get_args());
     for (name, value) in tool.get_envs() {
@@ -148,8 +154,8 @@ fn through_shim(tool: &Command, log: &Path) -> Result<Child, Error> {
         shim.current_dir(folder);
     }
     // A group of its own: Ctrl-C in a terminal reaches the owner alone, who decides in which order things end.
-    shim.stdin(Stdio::null()).stdout(output).stderr(errors).process_group(0);
-    spawn(shim).attempting(attempt)
+    shim.stdin(Stdio::null()).process_group(0);
+    Ok(shim)
 }
 
 /// Starts a child from a thread that lives as long as this process.

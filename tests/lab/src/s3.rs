@@ -116,14 +116,7 @@ impl S3 {
     }
 
     pub(crate) fn store(&self, bucket: &str) -> object_store::Result<AmazonS3> {
-        AmazonS3Builder::new()
-            .with_endpoint(&self.endpoint)
-            .with_allow_http(true)
-            .with_region("us-east-1")
-            .with_bucket_name(bucket)
-            .with_access_key_id(ACCESS_KEY)
-            .with_secret_access_key(&self.secret_key)
-            .build()
+        connect(&self.endpoint, &self.secret_key, bucket)
     }
 
     async fn ready(&self) -> Result<(), Error> {
@@ -135,4 +128,17 @@ impl S3 {
         });
         answer.await.map(drop)
     }
+}
+
+/// A bucket on such a server, whichever process runs it.
+pub(crate) fn connect(endpoint: &str, secret_key: &str, bucket: &str) -> object_store::Result<AmazonS3> {
+    http::choose_tls();
+    AmazonS3Builder::new()
+        .with_endpoint(endpoint)
+        .with_allow_http(true)
+        .with_region("us-east-1")
+        .with_bucket_name(bucket)
+        .with_access_key_id(ACCESS_KEY)
+        .with_secret_access_key(secret_key)
+        .build()
 }

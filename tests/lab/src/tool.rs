@@ -121,13 +121,16 @@ fn go(component: &Component) -> Command {
     go
 }
 
-/// `<name>-<12 hexadecimal digits>`, another one for every other set of sources or flags.
+/// `<name>-<12 hexadecimal digits>`, another one for every other set of sources, which are modules and programs of our own, or flags.
 fn key(component: &Component) -> Result<String, Error> {
     let sums = module_folder(component).join("go.sum");
     let sums = fs::read(&sums).attempting(|| format!("cannot read `{}`", sums.display()))?;
     let mut hash = Sha256::new();
     hash.update(sums);
     hash.update(flags(component).join("\n"));
+    for source in module::own_sources(component)? {
+        hash.update(source);
+    }
     for (path, text) in component.missing.1 {
         hash.update(format!("\n{path}\n{text}"));
     }

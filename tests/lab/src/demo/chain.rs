@@ -123,6 +123,7 @@ pub fn chain(world: &World) -> Vec<Link> {
                         text("output_as", "chart-bump"),
                         text("version", "@rpo.release"),
                         text("version_file", "VERSION"),
+                        text("values_file", "chart/values.yaml"),
                         text("values", "{\"imageTag\": \"{version}\"}"),
                     ],
                 ]
@@ -137,7 +138,8 @@ pub fn chain(world: &World) -> Vec<Link> {
                 "the chart and its index".to_owned(),
                 vec![
                     bucket(),
-                    text("chart", "chart"),
+                    text("chart", "chart/chart"),
+                    text("version_file", "chart/VERSION"),
                     text("prefix", "charts"),
                     text("app_version", "@rpo.release"),
                     ("helm", helm),
@@ -186,7 +188,7 @@ pub async fn run_chain(world: &World, tell: impl Fn(usize, &Link, Option<&Ran>))
 /// Runs one link, and what people do after it.
 pub async fn run_link(world: &World, link: &Link) -> Result<Ran, Error> {
     if link.checkout {
-        check_out(world)?;
+        check_out(world, &world.workspace().join("chart"))?;
     }
     let (fresh, kept) = (world.reports().join(".now").join(link.output), world.reports().join(link.output));
     remove_folder(&fresh)?;
@@ -241,7 +243,7 @@ fn keep_report(fresh: &Path, kept: &Path) -> Result<Value, Error> {
     Ok(report)
 }
 
-fn remove_folder(folder: &Path) -> Result<(), Error> {
+pub(super) fn remove_folder(folder: &Path) -> Result<(), Error> {
     match folder.exists() {
         true => fs::remove_dir_all(folder).attempting(|| format!("cannot remove `{}`", folder.display())),
         false => Ok(()),
@@ -249,7 +251,7 @@ fn remove_folder(folder: &Path) -> Result<(), Error> {
 }
 
 /// The owner reads the pull request and merges it.
-async fn merge(world: &World, repository: &str) -> Result<(), Error> {
+pub(super) async fn merge(world: &World, repository: &str) -> Result<(), Error> {
     let git = world.git()?;
     for open in git.pull_requests(repository).await?.iter().filter(|one| one.state == "open") {
         git.merge(repository, open.number).await?;
@@ -257,12 +259,12 @@ async fn merge(world: &World, repository: &str) -> Result<(), Error> {
     Ok(())
 }
 
-fn check_out(world: &World) -> Result<(), Error> {
-    let folder = world.workspace().join("chart");
-    remove_folder(&folder)?;
+/// The chart's repository as it is now, in a folder that is made anew.
+pub(super) fn check_out(world: &World, folder: &Path) -> Result<(), Error> {
+    remove_folder(folder)?;
     let url = format!("{}/{}/{}.git", world.git_url, world.git_owner, world.chart_repository());
     let mut git = process::command("git");
-    git.args(["clone", "--quiet", "--depth", "1", "--branch", "develop", &url]).arg(&folder);
+    git.args(["clone", "--quiet", "--depth", "1", "--branch", "develop", &url]).arg(folder);
     process::output(git, "").map(drop)
 }
 

@@ -9,63 +9,113 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use super::namespaces::{self, LABEL};
+use super::store::{Store, publish_charts};
 use super::world::kubectl;
 use super::{World, show};
 use crate::cluster::Cluster;
 use crate::error::{Attempt as _, Error};
 use crate::gitea::Gitea;
+use crate::listen::Listening;
+use crate::s3::S3;
 use crate::standin::updater::Updater;
 use crate::standin::uptime::Uptime;
 use crate::wait::block_on;
 use crate::{folder, process, shim, tool};
 
+/// What a world has for a bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BucketOf {
+    /// A folder: the chain runs as processes of this machine.
+    Folder,
+    /// An S3 server: the chain runs in a CI server's engine.
+    Store,
+}
+
+/// A world's servers; they end when this value is dropped, the cluster last.
+pub struct Servers {
+    /// Where they are.
+    pub world: World,
+    /// The uptime service.
+    pub uptime: Uptime,
+    _updater: Updater,
+    _charts: Option<Listening>,
+    _store: Option<S3>,
+    _git: Gitea,
+    _cluster: Option<Cluster>,
+}
+
+impl Servers {
+    /// Starts those whose data is kept in `folder`; nothing is put into them yet but the monitors.
+    pub fn start(folder: &Path, bucket: BucketOf, kubeconfig: Option<&Path>) -> Result<Self, Error> {
+        let folder = absolute(folder)?;
+        let cluster = kubeconfig.is_none().then(|| Cluster::start(&folder.join("cluster"))).transpose()?;
+        let git = Gitea::start(&folder.join("gitea"))?;
+        let uptime = Uptime::start(Some(&folder.join("uptime.json")))?;
+        let s3 = (bucket == BucketOf::Store).then(|| S3::start(&folder.join("s3"))).transpose()?;
+        let charts = s3.as_ref().map(publish_charts).transpose()?;
+        let world = World {
+            served_by: std::process::id(),
+            name: if cluster.is_some() { namespaces::name() } else { namespaces::unique_name(&folder) },
+            kubeconfig: match (&cluster, kubeconfig) {
+                (Some(cluster), _) => cluster.kubeconfig().to_owned(),
+                (None, Some(path)) => real_path(path)?,
+                (None, None) => return Err(Error::new("there is no cluster")),
+            },
+            is_own_cluster: cluster.is_none(),
+            git_url: git.url().to_owned(),
+            git_owner: git.owner().to_owned(),
+            git_token: git.token().to_owned(),
+            uptime_url: uptime.url().to_owned(),
+            uptime_key: uptime.key().to_owned(),
+            helm: tool("helm")?,
+            kubectl: tool("kubectl")?,
+            store: s3.as_ref().zip(charts.as_ref()).map(|(s3, charts)| Store {
+                endpoint: s3.endpoint().to_owned(),
+                access_key: s3.access_key().to_owned(),
+                secret_key: s3.secret_key().to_owned(),
+                charts: charts.url().to_owned(),
+            }),
+            folder,
+        };
+        add_monitors(&world, &uptime)?;
+        let updater = Updater::start(&world.tools(), &world.published_chart(), &format!("{}-", world.name))?;
+        Ok(Self {
+            world,
+            uptime,
+            _updater: updater,
+            _charts: charts,
+            _store: s3,
+            _git: git,
+            _cluster: cluster,
+        })
+    }
+}
+
 /// Serves the demo's world until it is told to end.
-pub fn serve(folder: &Path, kubeconfig: Option<&Path>) -> Result<(), Error> {
+pub fn serve(folder: &Path, bucket: BucketOf, kubeconfig: Option<&Path>) -> Result<(), Error> {
     let folder = absolute(folder)?;
     let Some(mut lock) = lock(&folder)? else {
         return Err(Error::new("the demo is being served already"));
     };
-    let id = std::process::id();
     lock.set_len(0)
-        .and_then(|()| write!(lock, "{id}"))
+        .and_then(|()| write!(lock, "{}", std::process::id()))
         .attempting(|| "cannot say which process serves".to_owned())?;
-    let cluster = kubeconfig.is_none().then(|| Cluster::start(&folder.join("cluster"))).transpose()?;
-    let git = Gitea::start(&folder.join("gitea"))?;
-    let uptime = Uptime::start(Some(&folder.join("uptime.json")))?;
-    let world = World {
-        served_by: id,
-        name: if cluster.is_some() { namespaces::name() } else { namespaces::unique_name(&folder) },
-        kubeconfig: match (&cluster, kubeconfig) {
-            (Some(cluster), _) => cluster.kubeconfig().to_owned(),
-            (None, Some(path)) => real_path(path)?,
-            (None, None) => return Err(Error::new("there is no cluster")),
-        },
-        is_own_cluster: cluster.is_none(),
-        git_url: git.url().to_owned(),
-        git_owner: git.owner().to_owned(),
-        git_token: git.token().to_owned(),
-        uptime_url: uptime.url().to_owned(),
-        uptime_key: uptime.key().to_owned(),
-        helm: tool("helm")?,
-        kubectl: tool("kubectl")?,
-        folder: folder.clone(),
-    };
-    add_monitors(&world, &uptime)?;
-    let _updater = Updater::start(&world.tools(), &world.published_chart(), &format!("{}-", world.name))?;
-    let text = serde_json::to_string_pretty(&world).attempting(|| "cannot describe the world".to_owned())?;
+    let servers = Servers::start(&folder, bucket, kubeconfig)?;
+    let text =
+        serde_json::to_string_pretty(&servers.world).attempting(|| "cannot describe the world".to_owned())?;
     folder::write_private(&folder.join("world.json"), &text)?;
     wait_for_the_end()
 }
 
 /// The world that is served in `folder`; its servers are started if they do not run.
-pub(super) fn world(folder: &Path, kubeconfig: Option<&Path>) -> Result<World, Error> {
+pub(super) fn world(folder: &Path, bucket: BucketOf, kubeconfig: Option<&Path>) -> Result<World, Error> {
     let folder = absolute(folder)?;
     let description = folder.join("world.json");
     let mut served = None;
     if lock(&folder)?.is_some() {
         // Nobody serves: what is described there is dead.
         let _ = fs::remove_file(&description);
-        served = Some(start(&folder, kubeconfig)?);
+        served = Some(start(&folder, bucket, kubeconfig)?);
     }
     loop {
         if let Ok(text) = fs::read(&description) {
@@ -136,7 +186,7 @@ fn delete_namespaces(world: &World) -> Result<String, Error> {
 }
 
 /// Ends the process that serves, and waits until it has; whether there was one.
-fn end_servers(folder: &Path) -> Result<bool, Error> {
+pub(super) fn end_servers(folder: &Path) -> Result<bool, Error> {
     if lock(folder)?.is_some() {
         return Ok(false);
     }
@@ -150,12 +200,12 @@ fn end_servers(folder: &Path) -> Result<bool, Error> {
     Ok(true)
 }
 
-fn start(folder: &Path, kubeconfig: Option<&Path>) -> Result<std::process::Child, Error> {
+fn start(folder: &Path, bucket: BucketOf, kubeconfig: Option<&Path>) -> Result<std::process::Child, Error> {
     let attempt = || "cannot start the demo's servers".to_owned();
     let log = File::create(folder.join("serve.log")).attempting(attempt)?;
     let errors = log.try_clone().attempting(attempt)?;
     let mut serve = process::command(shim::lab_program()?);
-    serve.arg("serve").arg(folder).args(kubeconfig);
+    serve.arg(if bucket == BucketOf::Store { "serve-store" } else { "serve" }).arg(folder).args(kubeconfig);
     // A group of its own: a Ctrl-C that ends the demo leaves the servers to the next one.
     serve.stdin(Stdio::null()).stdout(log).stderr(errors).process_group(0);
     serve.spawn().attempting(attempt)

@@ -61,9 +61,7 @@ pub(super) async fn ending(world: &World, ran: &[Ran], elapsed: Duration) -> Res
         let result = one.ending.replace('_', " ");
         say(&format!("  {:<5} {:<22} {result:<14} {:.1}", index + 1, one.plugin, one.elapsed.as_secs_f64()));
     }
-    say(&format!("\nCustomer environments (from {OLD}; wanted: {NEW})"));
-    say(&indented(&kubectl(world, &environments(world))?));
-    say(&format!("\nUptime service: {}", monitors(&all_monitors(world).await?)));
+    customers(world).await?;
 
     say("\nWhere to look");
     say(&format!(
@@ -71,6 +69,37 @@ pub(super) async fn ending(world: &World, ran: &[Ran], elapsed: Duration) -> Res
         world.reports().display()
     ));
     say(&format!("  bucket         {}", world.bucket().display()));
+    git_and_cluster(world).await?;
+    say(&format!("\nTook {:.0} s. Run it again: nothing changes. {SERVERS_GO_ON}", elapsed.as_secs_f64()));
+    Ok(())
+}
+
+/// The same after pipelines in an engine.
+pub(super) async fn engine_ending(world: &World, elapsed: Duration) -> Result<(), Error> {
+    customers(world).await?;
+    say("\nWhere to look");
+    say(&format!("  workspaces     {}", world.folder.join("workspaces").display()));
+    if let Some(store) = &world.store {
+        say(&format!("  buckets        {} ({} and {}):", store.endpoint, super::ARTIFACTS, super::CHARTS));
+        let sources = world.bucket();
+        let is_new = |name: &&String| !sources.join(name.split_once('/').unwrap_or_default().1).exists();
+        for name in store.objects().await?.keys().filter(is_new) {
+            say(&format!("                   {name}"));
+        }
+    }
+    git_and_cluster(world).await?;
+    say(&format!("\nTook {:.0} s. Run it again: nothing changes. {SERVERS_GO_ON}", elapsed.as_secs_f64()));
+    Ok(())
+}
+
+async fn customers(world: &World) -> Result<(), Error> {
+    say(&format!("\nCustomer environments (from {OLD}; wanted: {NEW})"));
+    say(&indented(&kubectl(world, &environments(world))?));
+    say(&format!("\nUptime service: {}", monitors(&all_monitors(world).await?)));
+    Ok(())
+}
+
+async fn git_and_cluster(world: &World) -> Result<(), Error> {
     for repository in [world.image_repository(), world.chart_repository()] {
         for request in world.git()?.pull_requests(&repository).await? {
             say(&format!("  pull request   {}", request.html_url));
@@ -82,7 +111,6 @@ pub(super) async fn ending(world: &World, ran: &[Ran], elapsed: Duration) -> Res
         world.kubectl.display(),
         world.kubeconfig.display()
     ));
-    say(&format!("\nTook {:.0} s. Run it again: nothing changes. {SERVERS_GO_ON}", elapsed.as_secs_f64()));
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use k8s_openapi::api::core::v1::Namespace;
 use serde::{Deserialize, Serialize};
 
+use super::Store;
 use super::namespaces::{COMPLETE, LABEL, Standing, standing};
 use crate::error::{Attempt as _, Error};
 use crate::fixtures::{Patch, Tools, chart_source, environment, write_rpo};
@@ -47,6 +48,9 @@ pub struct World {
     pub helm: PathBuf,
     /// The kubectl program.
     pub kubectl: PathBuf,
+    /// The S3 server for pipelines in an engine; a chain of plugins by themselves has the folder.
+    #[serde(default)]
+    pub store: Option<Store>,
 }
 
 /// One customer environment of the demo.
@@ -75,7 +79,7 @@ impl World {
         ]
     }
 
-    /// The bucket, a folder.
+    /// The bucket, a folder. Where there is a store, what is in it at first.
     pub fn bucket(&self) -> PathBuf {
         self.folder.join("bucket")
     }
@@ -116,7 +120,10 @@ impl World {
 
     /// Where the chart of a version is published; `{version}` stands in it.
     pub fn published_chart(&self) -> String {
-        self.bucket().join("charts/smarterp-{version}.tgz").to_string_lossy().into_owned()
+        match &self.store {
+            Some(store) => format!("{}/smarterp-{{version}}.tgz", store.charts),
+            None => self.bucket().join("charts/smarterp-{version}.tgz").to_string_lossy().into_owned(),
+        }
     }
 
     /// The Git server.
@@ -128,6 +135,9 @@ impl World {
 /// Puts everything in place that is not there yet.
 pub async fn prepare(world: &World) -> Result<(), Error> {
     fill_bucket(world)?;
+    if let Some(store) = &world.store {
+        store.fill(&world.bucket()).await?;
+    }
     fill_workspace(world)?;
     appserver::install(&world.appserver())?;
     fill_repositories(world).await?;
@@ -141,6 +151,11 @@ fn fill_bucket(world: &World) -> Result<(), Error> {
         ("applypatch/9-expedicao_continua_12_1_2410_fin_tttm120_op_multi.ptm", 11),
         ("applypatch/10-expedicao_continua_12_1_2410_fat_tttm120_op_portuguese.ptm", 12),
         ("applypatch/11-expedicao_continua_12_1_2410_rh_tttm120_op_spanish.ptm", 13),
+        (
+            "expedicao_continua/published/12.1.2410/1-expedicao_continua_12_1_2410_est_tttm120_op_multi.ptm",
+            14,
+        ),
+        ("expedicao_continua/latest/12.1.2410/2-expedicao_continua_12_1_2410_fin_tttm120_op_multi.ptm", 15),
     ];
     for (key, seed) in patches {
         once(&bucket.join(key), |file| Patch::new(seed).payload(64 << 10).write(file))?;
@@ -184,7 +199,7 @@ async fn fill_repositories(world: &World) -> Result<(), Error> {
             let path =
                 entry.path().strip_prefix(source).unwrap_or(entry.path()).to_string_lossy().into_owned();
             let text = fs::read_to_string(entry.path()).attempting(|| format!("cannot read `{path}`"))?;
-            files.push((path, text));
+            files.push((format!("chart/{path}"), text));
         }
     }
     let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();

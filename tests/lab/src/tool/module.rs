@@ -50,6 +50,20 @@ pub(super) fn completed(component: &Component, folder: &Path) -> Result<Option<P
     Ok(Some(modules))
 }
 
+/// The text of every Go file that lies beside the component's `go.mod`, always in the same order.
+pub(super) fn own_sources(component: &Component) -> Result<Vec<Vec<u8>>, Error> {
+    let folder = module_folder(component);
+    let attempt = || format!("cannot read `{}`", folder.display());
+    let mut texts = Vec::new();
+    for entry in WalkDir::new(&folder).sort_by_file_name() {
+        let entry = entry.attempting(attempt)?;
+        if entry.path().extension().is_some_and(|extension| extension == "go") {
+            texts.push(fs::read(entry.path()).attempting(attempt)?);
+        }
+    }
+    Ok(texts)
+}
+
 /// Where the tool chain keeps a module.
 fn source(component: &Component, module: &str) -> Result<PathBuf, Error> {
     let mut list = go(component);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt as _};
-use lab::demo::{LABEL, Link, NEW, Ran, World, chain, prepare, run_chain, run_link};
+use lab::demo::{LABEL, Link, NEW, Ran, World, chain, prepare, run_chain, run_link, state};
 use lab::standin::updater::Updater;
 use lab::standin::uptime::Uptime;
 use lab::{cluster, folder, gitea, plugin, process, tool};
@@ -41,6 +41,7 @@ fn unprepared() -> Demo {
         uptime_key: uptime.key().to_owned(),
         helm: tool("helm").unwrap(),
         kubectl: tool("kubectl").unwrap(),
+        store: None,
     };
     for place in world.places() {
         uptime.add_monitor(&format!("{} - Protheus ERP", place.namespace)).unwrap();
@@ -50,7 +51,7 @@ fn unprepared() -> Demo {
 }
 
 impl Demo {
-    fn paused(&self) -> Vec<String> {
+    pub(crate) fn paused(&self) -> Vec<String> {
         self.uptime.monitors().into_iter().filter(|one| one.status == 0).map(|one| one.name).collect()
     }
 
@@ -58,45 +59,15 @@ impl Demo {
         cluster().kubectl(arguments).unwrap()
     }
 
-    fn versions(&self) -> BTreeSet<String> {
+    pub(crate) fn versions(&self) -> BTreeSet<String> {
         let of = |namespace: &str| {
             self.kubectl(&["get", "namespace", namespace, "-o", "jsonpath={.metadata.labels.BaseVersion}"])
         };
         self.world.places().iter().map(|place| of(&place.namespace)).collect()
     }
 
-    /// Everything that a second run could change: bucket, Git and cluster.
     async fn state(&self) -> BTreeMap<String, String> {
-        let mut state = BTreeMap::new();
-        for entry in walkdir::WalkDir::new(self.world.bucket()) {
-            let entry = entry.unwrap();
-            if entry.file_type().is_file() {
-                let modified = entry.metadata().unwrap().modified().unwrap();
-                state.insert(
-                    entry.path().display().to_string(),
-                    format!("{modified:?} {:?}", std::fs::read(entry.path()).unwrap()),
-                );
-            }
-        }
-        for repository in [self.world.image_repository(), self.world.chart_repository()] {
-            for branch in ["develop", "esteira/bump"] {
-                let commits = gitea().commits(&repository, branch).await.unwrap();
-                state.insert(format!("{repository} {branch}"), commits.join(" "));
-            }
-            state.insert(
-                repository.clone(),
-                format!("{:?}", gitea().pull_requests(&repository).await.unwrap()),
-            );
-        }
-        for place in self.world.places() {
-            let kinds = "configmaps,services,deployments.apps,cronjobs,jobs,secrets,leases";
-            let versions =
-                r"jsonpath={range .items[*]}{.kind}/{.metadata.name} {.metadata.resourceVersion}{'\n'}{end}";
-            let objects = self.kubectl(&["get", kinds, "-n", &place.namespace, "-o", versions]);
-            let labels =
-                self.kubectl(&["get", "namespace", &place.namespace, "-o", "jsonpath={.metadata.labels}"]);
-            state.insert(place.namespace, format!("{labels}\n{objects}"));
-        }
+        let mut state = state(&self.world).await.unwrap();
         state.insert("monitors".to_owned(), format!("{}", self.uptime.history().len()));
         state
     }

@@ -10,14 +10,14 @@ use lab::{Cut, Error, Moment, cluster, figures, ports, process};
 use crate::rollout;
 
 /// A plugin whose target can be made anew, and what makes it refuse.
-struct Case {
-    make: fn() -> Result<Site, Error>,
-    refused: &'static [(&'static str, &'static str)],
+pub(crate) struct Case {
+    pub(crate) make: fn() -> Result<Site, Error>,
+    pub(crate) refused: &'static [(&'static str, &'static str)],
     /// After it was done once, in the workspace: a file that makes it refuse, if no setting does.
-    spoiled: Option<(&'static str, &'static str)>,
+    pub(crate) spoiled: Option<(&'static str, &'static str)>,
 }
 
-const CASES: [Case; 4] = [
+pub(crate) const CASES: [Case; 4] = [
     Case { make: Site::rpo, refused: &[("rpo_source", "nowhere")], spoiled: None },
     Case {
         make: Site::package,

@@ -128,7 +128,7 @@ fn run(
     ended
 }
 
-fn refuse(_: &Heard) -> Answer {
+pub(crate) fn refuse(_: &Heard) -> Answer {
     Answer::json("403 Forbidden", r#"{"message": "no"}"#)
 }
 

@@ -1,13 +1,18 @@
 //! What the documentation says of settings is what the plugins know.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use lab::{folder, json_schema, plugin, process};
 
 /// The pipelines that the README shows, in this order.
-const EXAMPLES: [&str; 2] = ["examples/drone/.drone.yml", "examples/drone/chart/.drone.yml"];
+const SHOWN: [&str; 2] = ["examples/drone/.drone.yml", "examples/drone/chart/.drone.yml"];
 
-fn root() -> PathBuf {
+/// The same for Woodpecker; the README links them.
+const LINKED: [&str; 2] =
+    ["examples/woodpecker/.woodpecker.yml", "examples/woodpecker/chart/.woodpecker.yml"];
+
+pub(crate) fn root() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
 
@@ -20,19 +25,19 @@ fn printed(name: &str, form: &str) -> String {
 }
 
 /// Writes the file anew if that is asked for, and fails when it is not as wanted.
-fn is_as_wanted(path: &Path, wanted: &str) {
+pub(crate) fn is_as_wanted(path: &Path, wanted: &str) {
     if process::environment("ESTEIRA_BLESS").is_some() {
         std::fs::write(path, wanted).unwrap();
     }
     assert!(
         std::fs::read_to_string(path).unwrap_or_default() == wanted,
-        "{} is stale; `make build`, then `ESTEIRA_BLESS=1 cargo test -p lab --test it readme` writes it anew",
+        "{} is stale; `make build`, then this test with `ESTEIRA_BLESS=1` writes it anew",
         path.display()
     );
 }
 
 /// The text with what stands between two marks replaced.
-fn replaced(text: &str, mark: &str, by: &str) -> String {
+pub(crate) fn replaced(text: &str, mark: &str, by: &str) -> String {
     let (begin, end) = (format!("<!-- {mark} -->\n"), format!("<!-- end of {mark} -->"));
     let (before, rest) = text.split_once(&begin).expect("the README has no marker");
     let (_, after) = rest.split_once(&end).expect("the README has no end marker");
@@ -183,22 +188,55 @@ fn the_pipelines_in_the_readme_are_those_in_the_examples() {
     let text = std::fs::read_to_string(root().join("README.md")).unwrap();
     let shown: Vec<_> =
         text.split("```yaml\n").skip(1).map(|rest| rest.split_once("```").unwrap().0.to_owned()).collect();
-    assert_eq!(shown, EXAMPLES.map(|path| std::fs::read_to_string(root().join(path)).unwrap()));
-    for path in EXAMPLES {
+    assert_eq!(shown, SHOWN.map(|path| std::fs::read_to_string(root().join(path)).unwrap()));
+    for path in SHOWN.into_iter().chain(LINKED) {
         assert!(text.contains(&format!("]({path})")), "{path} is not linked");
+    }
+}
+
+/// The steps of a pipeline by their names: Drone has a list of them, Woodpecker a map.
+fn steps(path: &str) -> BTreeMap<String, serde_json::Value> {
+    let pipeline = yaml(&std::fs::read_to_string(root().join(path)).unwrap());
+    match &pipeline["steps"] {
+        serde_json::Value::Array(steps) => {
+            steps.iter().map(|step| (step["name"].as_str().unwrap().to_owned(), step.clone())).collect()
+        }
+        steps => steps.as_object().unwrap().clone().into_iter().collect(),
     }
 }
 
 #[test]
 fn the_settings_in_the_examples_fit_their_schemas() {
-    for path in EXAMPLES {
-        let pipeline = yaml(&std::fs::read_to_string(root().join(path)).unwrap());
-        for step in pipeline["steps"].as_array().unwrap() {
+    for path in SHOWN.into_iter().chain(LINKED) {
+        for (name, step) in steps(path) {
             let image = step["image"].as_str().unwrap().rsplit('/').next().unwrap();
-            let schema = schema(image.split(':').next().unwrap());
-            let problems = json_schema::problems(&schema, &step["settings"]);
-            assert!(problems.is_empty(), "{path}: {}: {problems:?}", step["name"]);
+            let (plugin, version) = image.split_once(':').unwrap();
+            assert_eq!(version, env!("CARGO_PKG_VERSION"), "{path}: {name}: a version that never moves");
+            let problems = json_schema::problems(&schema(plugin), &step["settings"]);
+            assert!(problems.is_empty(), "{path}: {name}: {problems:?}");
         }
+    }
+}
+
+#[test]
+fn the_examples_for_both_servers_have_the_same_steps() {
+    let settings = |path| -> BTreeMap<String, serde_json::Value> {
+        let of = |step: serde_json::Value| serde_json::json!([step["image"], step["settings"]]);
+        steps(path).into_iter().map(|(name, step)| (name, of(step))).collect()
+    };
+    for (drone, woodpecker) in SHOWN.into_iter().zip(LINKED) {
+        assert_eq!(settings(drone), settings(woodpecker), "{drone} and {woodpecker}");
+    }
+    let parameters = |server: &str| std::fs::read(root().join(format!("examples/{server}/.config"))).unwrap();
+    assert_eq!(parameters("drone"), parameters("woodpecker"));
+}
+
+#[test]
+fn woodpecker_takes_the_examples_for_it() {
+    for path in LINKED {
+        let mut lint = process::command(lab::tool("woodpecker-cli").unwrap());
+        lint.arg("lint").arg(root().join(path));
+        process::output(lint, "").unwrap();
     }
 }
 

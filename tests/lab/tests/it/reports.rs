@@ -3,6 +3,7 @@
 
 mod card;
 mod counterpart;
+mod extractor;
 mod progress;
 
 use std::path::{Path, PathBuf};

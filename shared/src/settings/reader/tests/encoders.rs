@@ -1,5 +1,5 @@
-//! What Drone and Woodpecker make of a YAML value, row by row, and what becomes of it here. Sources: drone-runner-docker `engine/compiler/step.go` and
-//! `internal/encoder/encoder.go`; Woodpecker `pipeline/frontend/yaml/compiler/settings/params.go` and its tests.
+//! What Drone and Woodpecker make of a YAML value, row by row, and what becomes of it here. `measured.json` is what arrived in steps of their
+//! own engines: the lab's tests of encodings measure it, and make docs/ENCODINGS.md of it.
 
 use super::*;
 use crate::settings::Takes;
@@ -13,6 +13,7 @@ const SETTINGS: &[Setting] = &[
     Setting::of("values", Takes::Map("texts"), ""),
     Setting::of("versions", Takes::TextMap("texts"), ""),
     Setting::new("release", "a version", ""),
+    Setting::of("document", Takes::Document("a certificate"), ""),
 ];
 
 #[derive(Default, Deserialize)]
@@ -25,6 +26,7 @@ struct Raw {
     values: Option<String>,
     versions: Option<String>,
     release: Option<String>,
+    document: Option<String>,
 }
 
 /// All values that are set, or all problems, as one text.
@@ -41,6 +43,7 @@ fn meaning(variable: &str, value: &str) -> String {
         shown(read.optional("values", raw.values, parse::map).map(|value| format!("{value:?}"))),
         shown(read.optional("versions", raw.versions, parse::text_map).map(|value| format!("{value:?}"))),
         shown(read.optional("release", raw.release, parse::version)),
+        shown(read.optional("document", raw.document, parse::document).map(|text| text.expose().to_owned())),
     ];
     match read.finish(|| Some(())) {
         Ok(()) => values.concat(),
@@ -50,93 +53,86 @@ fn meaning(variable: &str, value: &str) -> String {
     }
 }
 
-/// YAML, what arrives (both servers where there is one pair, else Drone's and Woodpecker's), and what it means; `! ` begins a part of a problem.
-type Row = (&'static str, &'static [(&'static str, &'static str)], &'static str);
+/// A line of YAML, what each engine makes of it, and what it means; `! ` begins a part of a problem.
+#[derive(Deserialize)]
+struct Measured {
+    yaml: String,
+    drone: Option<Arrived>,
+    woodpecker: Option<Arrived>,
+    means: Meaning,
+}
 
-#[rustfmt::skip]
-const ROWS: &[Row] = &[
-    // Keys
-    ("dry-run: true", &[("DRY-RUN", "true"), ("DRY_RUN", "true")], "true"),
-    ("dry.run: true", &[("DRY.RUN", "true"), ("DRY_RUN", "true")], "true"),
-    ("dryRun: true", &[("DRYRUN", "true")], "! PLUGIN_DRYRUN: no such setting; did you mean `PLUGIN_DRY_RUN`, in YAML `dry_run`?"),
-    ("anInt: 3", &[("ANINT", "3")], "! PLUGIN_ANINT: no such setting; did you mean `PLUGIN_AN_INT`, in YAML `an_int`?"),
-    ("tgas: [a]", &[("TGAS", "a")], "! PLUGIN_TGAS: no such setting; did you mean `PLUGIN_TAGS`?"),
-    ("completely: other", &[("COMPLETELY", "other")], "! PLUGIN_COMPLETELY: no such setting"),
-    ("(set by Harness itself)", &[("ARTIFACT_FILE", "/tmp/a"), ("METADATA_FILE", "/tmp/m")], ""),
-    // Plain values
-    ("text: foo", &[("TEXT", "foo")], "foo"),
-    ("text: \" foo \"", &[("TEXT", " foo ")], "foo"),
-    ("text: |\\n  a\\n  b", &[("TEXT", "a\nb\n")], "a\nb"),
-    ("dry_run: true", &[("DRY_RUN", "true")], "true"),
-    ("dry_run: yes", &[("DRY_RUN", "true"), ("DRY_RUN", "yes")], "true"),
-    ("dry_run: on", &[("DRY_RUN", "true"), ("DRY_RUN", "on")], "true"),
-    ("dry_run: y", &[("DRY_RUN", "true"), ("DRY_RUN", "y")], "true"),
-    ("dry_run: off", &[("DRY_RUN", "false"), ("DRY_RUN", "off")], "false"),
-    ("dry_run: n", &[("DRY_RUN", "false"), ("DRY_RUN", "n")], "false"),
-    ("dry_run: T (strconv)", &[("DRY_RUN", "T"), ("DRY_RUN", "1")], "true"),
-    ("dry_run: perhaps", &[("DRY_RUN", "perhaps")], "! PLUGIN_DRY_RUN: expected `true` or `false`; got `perhaps`"),
-    ("an_int: 42", &[("AN_INT", "42")], "42"),
-    ("an_int: 1.0", &[("AN_INT", "1")], "1"),
-    ("an_int: 1000000.0", &[("AN_INT", "1e+06")], "1000000"),
-    ("an_int: 1.2", &[("AN_INT", "1.2")], "! PLUGIN_AN_INT: expected a whole number"),
-    ("text: 1.2", &[("TEXT", "1.2")], "1.2"),
-    ("release: 1.0", &[("RELEASE", "1")], "1"),
-    ("release: 12000000.0", &[("RELEASE", "1.2e+07")], "! PLUGIN_RELEASE: expected a version in quotes"),
-    ("timeout: 90", &[("TIMEOUT", "90")], "90s"),
-    ("timeout: 1000000.0", &[("TIMEOUT", "1e+06")], "1000000s"),
-    ("timeout: 5m30s", &[("TIMEOUT", "5m30s")], "330s"),
-    ("timeout: 1.5h", &[("TIMEOUT", "1.5h")], "5400s"),
-    // Nothing
-    ("text: ~", &[], ""),
-    ("text: \"\"", &[("TEXT", "")], ""),
-    ("tags: []", &[("TAGS", "")], ""),
-    ("text: (a missing secret)", &[("TEXT", "")], ""),
-    ("text: \" \"", &[("TEXT", " ")], ""),
-    // Lists
-    ("tags: [foo, bar, baz]", &[("TAGS", "foo,bar,baz")], "[\"foo\", \"bar\", \"baz\"]"),
-    ("tags: [next]", &[("TAGS", "next")], "[\"next\"]"),
-    ("tags: [1, 2, 3]", &[("TAGS", "1,2,3")], "[\"1\", \"2\", \"3\"]"),
-    ("tags: [1.0.0, 1.0]", &[("TAGS", "1.0.0,1")], "[\"1.0.0\", \"1\"]"),
-    ("tags: [a, null]", &[("TAGS", "a,")], "[\"a\"]"),
-    ("tags: [\"a,b\", c]", &[("TAGS", "a,b,c")], "[\"a\", \"b\", \"c\"]"),
-    ("tags: '[\"a,b\", \"c\"]'", &[("TAGS", "[\"a,b\", \"c\"]")], "[\"a,b\", \"c\"]"),
-    ("tags: |\\n  a\\n  b", &[("TAGS", "a\nb\n")], "[\"a\", \"b\"]"),
-    ("tags: [y, n]", &[("TAGS", "true,false"), ("TAGS", "true,false")], "[\"true\", \"false\"]"),
-    ("tags: [[a], b]", &[("TAGS", "[[\"a\"],\"b\"]")], "! PLUGIN_TAGS: expected a list of texts, without lists and maps inside of it"),
-    ("tags: [{name: john}]", &[("TAGS", "[{\"name\":\"john\"}]")], "! PLUGIN_TAGS: expected a list of texts"),
-    ("tags: [copy a b, {foo: null}]", &[("TAGS", "[\"copy a b\",{\"foo\":null}]")], "! PLUGIN_TAGS: expected a list of texts"),
-    ("tags: '[a, b]'", &[("TAGS", "[a, b]")], "! PLUGIN_TAGS: expected a list: `a,b` or JSON"),
-    ("tags: '[\"a\", null, 3, 1.0]'", &[("TAGS", "[\"a\", null, 3, 1.0]")], "[\"a\", \"3\", \"1\"]"),
-    // Maps
-    ("values: {foo: bar}", &[("VALUES", "{\"foo\":\"bar\"}")], "{\"foo\": \"bar\"}"),
-    ("values: {abc: 2}", &[("VALUES", "{\"abc\":2}"), ("VALUES", "{\"abc\":\"2\"}")], "{\"abc\": \"2\"}"),
-    ("values: {abc: 1.0}", &[("VALUES", "{\"abc\":1}"), ("VALUES", "{\"abc\":1.0}")], "{\"abc\": \"1\"}"),
-    ("values: {abc: 1000000.0}", &[("VALUES", "{\"abc\":1000000}"), ("VALUES", "{\"abc\":1e+06}")], "{\"abc\": \"1000000\"}"),
-    ("values: {a: yes}", &[("VALUES", "{\"a\":true}"), ("VALUES", "{\"a\":\"true\"}")], "{\"a\": \"true\"}"),
-    ("values: {y: a}", &[("VALUES", "{\"true\":\"a\"}")], "which is what YAML makes of `y`, `yes` and `on`"),
-    ("values: {n: a}", &[("VALUES", "{\"false\":\"a\"}")], "which is what YAML makes of `n`, `no` and `off`"),
-    ("values: {a: null}", &[("VALUES", "{\"a\":null}")], "! PLUGIN_VALUES: expected a map of texts"),
-    ("values: {a: [b, 3]}", &[("VALUES", "{\"a\":[\"b\",3]}")], "for `a`; got"),
-    ("values: {}", &[("VALUES", "{}")], "{}"),
-    ("versions: {web: 1.10}", &[("VERSIONS", "{\"web\":1.1}")], "else `1.10` becomes 1.1"),
-    ("versions: {web: \"1.10\"}", &[("VERSIONS", "{\"web\":\"1.10\"}")], "{\"web\": \"1.10\"}"),
-    // Secrets, variables, code pages
-    ("values: {a: {from_secret: x}}", &[("VALUES", "{\"a\":{\"from_secret\":\"x\"}}")], "! PLUGIN_VALUES: still contains `from_secret`"),
-    ("tags: [{from_secret: x}]", &[("TAGS", "[{\"from_secret\":\"x\"}]")], "! PLUGIN_TAGS: still contains `from_secret`"),
-    ("text: about from_secret", &[("TEXT", "about from_secret")], "about from_secret"),
-    ("text: v$${DRONE_TAG}", &[("TEXT", "v${DRONE_TAG}")], "! PLUGIN_TEXT: still contains `${DRONE_TAG}`"),
-    ("text: (bytes of Latin-1)", &[("TEXT", "vers\u{fffd}o")], "! PLUGIN_TEXT: is not UTF-8 text"),
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Arrived {
+    Text(String),
+    Stops {},
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Meaning {
+    Same(String),
+    Each { drone: String, woodpecker: String },
+}
+
+#[derive(Deserialize)]
+struct Table {
+    keys: Vec<Measured>,
+    values: Vec<Measured>,
+}
+
+fn check(yaml: &str, variable: &str, value: &str, expected: &str) {
+    let found = meaning(&format!("PLUGIN_{variable}"), value);
+    let fits = match expected.strip_prefix("! ") {
+        Some(part) => found.starts_with("! ") && found.contains(part),
+        None => found == expected,
+    };
+    assert!(fits, "{yaml} as `{value}`: expected {expected}, got {found}");
+}
+
+#[test]
+fn every_value_that_arrived_means_what_the_table_says() {
+    let table: Table = serde_json::from_str(include_str!("measured.json")).unwrap();
+    let check = |row: &Measured, arrived: Option<&Arrived>, expected: &str, is_key: bool| {
+        let (name, _) = row.yaml.split_once(':').unwrap();
+        match arrived {
+            Some(Arrived::Text(pair)) if is_key => {
+                let (variable, value) = pair.split_once('=').unwrap();
+                check(&row.yaml, variable, value, expected);
+            }
+            Some(Arrived::Text(value)) => check(&row.yaml, &name.to_uppercase(), value, expected),
+            None => assert_eq!(expected, "", "{}: nothing arrives", row.yaml),
+            Some(Arrived::Stops {}) => {}
+        }
+    };
+    let keys = table.keys.iter().map(|row| (row, true));
+    for (row, is_key) in keys.chain(table.values.iter().map(|row| (row, false))) {
+        let (drone, woodpecker) = match &row.means {
+            Meaning::Same(text) => (text, text),
+            Meaning::Each { drone, woodpecker } => (drone, woodpecker),
+        };
+        check(row, row.drone.as_ref(), drone, is_key);
+        check(row, row.woodpecker.as_ref(), woodpecker, is_key);
+    }
+}
+
+/// Forms that none of the measured engines writes: what is set (its name and value), and what it means.
+const OTHERS: &[(&str, &str, &str, &str)] = &[
+    ("set by Harness itself", "ARTIFACT_FILE", "/tmp/a", ""),
+    ("set by Harness itself", "METADATA_FILE", "/tmp/m", ""),
+    ("a secret that Drone does not have", "TEXT", "", ""),
+    ("numbers as in Woodpecker's documentation", "VALUES", "{\"abc\":\"2\"}", "{\"abc\": \"2\"}"),
+    ("JSON of Go", "VALUES", "{\"abc\":1e+06}", "{\"abc\": \"1000000\"}"),
+    ("JSON by hand", "VALUES", "{\"abc\":1.0}", "{\"abc\": \"1\"}"),
+    ("a variable in Jenkins' single quotes", "TEXT", "$RELEASE", "! still contains `$RELEASE`"),
+    ("bytes of Latin-1", "TEXT", "vers\u{fffd}o", "! PLUGIN_TEXT: is not UTF-8 text"),
 ];
 
 #[test]
-fn every_value_means_the_same_however_it_was_written_on_the_way() {
-    for (yaml, forms, expected) in ROWS {
-        for (name, value) in *forms {
-            let found = meaning(&format!("PLUGIN_{name}"), value);
-            let is_part = expected.starts_with("! ") || !expected.is_empty() && found.starts_with("! ");
-            let fits = if is_part { found.contains(expected) } else { found == *expected };
-            assert!(fits, "{yaml} as `{value}`: expected {expected}, got {found}");
-        }
+fn values_that_others_write_mean_the_same() {
+    for (writer, name, value, expected) in OTHERS {
+        check(writer, name, value, expected);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -10,15 +11,20 @@ use base64::engine::general_purpose::STANDARD;
 use lab::{folder, plugin};
 use serde_json::Value;
 
-const TEMPLATE: &str = "https://pages.example.com/card.json";
+pub(super) const TEMPLATE: &str = "https://pages.example.com/card.json";
 
-/// The chunks that a plugin writes on standard output: a socket keeps what was written at once together, and apart from all else.
-fn chunks(workspace: &Path, card: Option<&str>, template: Option<&str>) -> Vec<Vec<u8>> {
+/// The chunks of a plugin that fails, with a secret in its error.
+pub(super) fn chunks(workspace: &Path, card: Option<&str>, template: Option<&str>) -> Vec<Vec<u8>> {
     let mut settings =
         vec![("source", "components"), ("bucket", "s3://none"), ("endpoint", "http://127.0.0.1:1")];
     settings.extend([("log_level", "debug"), ("access_key", "an-access-key"), ("secret_key", "127.0.0.1")]);
     settings.extend(template.map(|template| ("card_template", template)));
-    let mut command = plugin::command("plugin-package", workspace, &settings).unwrap();
+    let command = plugin::command("plugin-package", workspace, &settings).unwrap();
+    chunks_of(command, card)
+}
+
+/// The chunks that a plugin writes on standard output: a socket keeps what was written at once together, and apart from all else.
+pub(super) fn chunks_of(mut command: Command, card: Option<&str>) -> Vec<Vec<u8>> {
     if let Some(card) = card {
         command.env("DRONE_CARD_PATH", card);
     }
@@ -44,7 +50,7 @@ fn card_in(chunk: &[u8]) -> Option<Value> {
     Some(serde_json::from_slice(&STANDARD.decode(base64).unwrap()).unwrap())
 }
 
-fn workspace() -> std::path::PathBuf {
+pub(super) fn workspace() -> std::path::PathBuf {
     let workspace = folder::temporary("card").unwrap();
     std::fs::create_dir_all(workspace.join("components/web")).unwrap();
     std::fs::write(workspace.join("components/web/VERSION"), "1.0\n").unwrap();
