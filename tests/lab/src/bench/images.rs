@@ -14,6 +14,7 @@ use crate::error::{Attempt as _, Error};
 use crate::fixtures::Site;
 use crate::measure::{memory, run_measured};
 use crate::process::{output, spawn};
+use crate::standin::appserver;
 use crate::wire::{Answer, Wire};
 use crate::{containers, folder, image, plugin};
 
@@ -168,6 +169,9 @@ fn waiting(plugin: &str, server: &Wire) -> Result<Command, Error> {
         "plugin-chart-publish" => Site::chart()?,
         _ => return rollout(server),
     };
+    if plugin == "plugin-rpo" {
+        appserver::install(&site.workspace)?;
+    }
     site.command(&server.url(), &[("appserver", "/drone/src"), ("helm", "")])
 }
 
