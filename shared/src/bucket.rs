@@ -35,7 +35,7 @@ use answer::NotABucket;
 pub use error::Error;
 pub use folder::Folder;
 pub use key::{Key, Kind};
-pub use publish::{Claim, Manifest, Own};
+pub use publish::{Claim, Manifest};
 pub use settings::{BUCKET, BUCKET_IF_NEEDED, BucketSettings, GcsKey, Location, RawBucket};
 
 /// Size of one part of an upload. With [`PARTS_IN_FLIGHT`] this bounds the memory of an upload; 10,000 parts of this size are 80 GB.

@@ -92,8 +92,7 @@ async fn publish(
         }
         Claim::Published(..) => return Err(Error::Overtaken { key: packing.archive.clone() }),
     };
-    let manifest =
-        bucket.finish(&key, &run, claim, stop, async |_| make(plan, packing, bucket).await).await?;
+    let manifest = bucket.finish(&key, &run, claim, stop, make(plan, packing, bucket)).await?;
     Ok(Packed { manifest, how: if packing.is_overwrite { How::Replaced } else { How::Uploaded } })
 }
 

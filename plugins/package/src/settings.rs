@@ -26,7 +26,7 @@ pub const OWN: &[Setting] = &[
     Setting::new("mirror", "a prefix in the bucket", "The mirror: archives go to `<mirror>/<component>/<version>/`.").default("engenharia/bundle/smartsre/espelho"),
     Setting::boolean("overwrite", "Replace a version that the mirror has with other content; otherwise that is refused.").default("false"),
     Setting::of("compression", Takes::Number(0, 9), "gzip level: 0 stores, 1 is fastest, 9 is smallest.").default("6"),
-    Setting::duration("claim_timeout", "Age from which another run's unfinished upload counts as dead.").default("2h"),
+    Setting::duration("claim_timeout", "Age from which another run's claim counts as dead; a living one renews it every 30 seconds.").default("10m"),
     Setting::one_of("upddistr", &["false"], "Packing with UPDDISTR is not possible yet; `true` is refused.").default("false").config("UPDDISTR"),
     Setting::new("upddistrcond", "unset", "Deciding about UPDDISTR by an expression is not possible yet; one is refused.").config("UPDDISTRCOND"),
     Setting::one_of("update_webfiles", &["false"], "Taking the vendor's published web-files is not possible yet; `true` is refused.").default("false").config("UPDATE_WEBFILES"),
@@ -140,7 +140,7 @@ impl Settings {
         let overwrite = read.or("overwrite", raw.overwrite, parse::boolean, false);
         let compression = read.or("compression", raw.compression, level, 6);
         let claim_timeout =
-            read.or("claim_timeout", raw.claim_timeout, parse::duration, Duration::from_secs(7200));
+            read.or("claim_timeout", raw.claim_timeout, parse::duration, Duration::from_secs(600));
         read.finish(|| {
             Some(Self {
                 common,

@@ -5,7 +5,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use shared::bucket::{Bucket, Claim, Key, Kind, Own, Put};
+use shared::bucket::{Bucket, Claim, Key, Kind, Put};
 use shared::progress::Progress;
 use shared::run::Run;
 use shared::settings::Env;
@@ -74,9 +74,9 @@ async fn publish(
         Claim::Published(manifest, _) => manifest,
         Claim::Taken(claim) => {
             bucket
-                .finish(&key, &run, claim, stop, async |own| {
+                .finish(&key, &run, claim, stop, async {
                     let work = Workspace::new(env, &assembly.generation)?;
-                    assemble(plan, assembly, bucket, appserver, &work, &folder, own).await
+                    assemble(plan, assembly, bucket, appserver, &work, &folder).await
                 })
                 .await?
         }
@@ -105,7 +105,6 @@ async fn assemble(
     appserver: &AppServer,
     work: &Workspace,
     folder: &str,
-    claim: &mut Own<'_>,
 ) -> Result<RpoManifest, Error> {
     let rpo = work.repository().join(&plan.rpo_name);
     let base = fetch(bucket, &assembly.base, &rpo).await?;
@@ -118,8 +117,6 @@ async fn assemble(
     let mut progress = Progress::things(assembly.edition.to_string(), "patches", assembly.pending.len());
     for (index, patch) in assembly.pending.iter().enumerate() {
         let number = index + 1;
-        // Downloads and patches take long; without this the whole assembly would have to end within `claim_timeout`.
-        claim.renew::<RpoManifest>().await?;
         let file = work.patch(number, &patch.origin.key)?;
         let origin = fetch(bucket, &patch.origin, &file).await?;
         let reports = work.reports(number)?;
@@ -138,7 +135,6 @@ async fn assemble(
         progress.add(1);
     }
 
-    claim.renew::<RpoManifest>().await?;
     let key = format!("{folder}/{}", plan.rpo_name);
     let uploaded = bucket.upload(&Key::new(&key, Kind::Archive), &rpo).await?;
     tracing::info!(

@@ -30,7 +30,7 @@ pub const OWN: &[Setting] = &[
     Setting::new("environment", "a name", "Environment that is written into the AppServer's ini file.").default("esteira"),
     Setting::duration("apply_timeout", "Longest time one patch may take.").default("1h"),
     Setting::duration("idle_timeout", "Longest time the AppServer may write nothing; not limited when unset."),
-    Setting::duration("claim_timeout", "Age from which another run's unfinished upload counts as dead.").default("2h"),
+    Setting::duration("claim_timeout", "Age from which another run's claim counts as dead; a living one renews it every 30 seconds.").default("10m"),
     Setting::one_of("jitt", &["false"], "Generating the JITT is not possible yet; `true` is refused.").default("false").config("JITT"),
     Setting::new("app_version", "a version", "AppServer version of the JITT; unused without `jitt`.").config("APPVERSION"),
     Setting::new("so_version", "a version", "Operating system version of the JITT; unused without `jitt`.").config("SOVERSION"),
@@ -204,7 +204,7 @@ impl Settings {
             read.or("apply_timeout", raw.apply_timeout, parse::duration, Duration::from_secs(3600));
         let idle_timeout = read.optional("idle_timeout", raw.idle_timeout, parse::duration);
         let claim_timeout =
-            read.or("claim_timeout", raw.claim_timeout, parse::duration, Duration::from_secs(7200));
+            read.or("claim_timeout", raw.claim_timeout, parse::duration, Duration::from_secs(600));
 
         read.finish(|| {
             let release = release?;

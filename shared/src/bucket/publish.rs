@@ -1,18 +1,23 @@
 //! Publishing a large object together with a manifest, so that readers never take half of it for the whole: the manifest is first
 //! written as a claim, the object follows, and last the manifest says what was published. A reader goes by manifests only.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::future::{Either, select};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::{Bucket, Error, Key, Put, Version};
 use crate::failure::Exit;
 use crate::run::{Fate, Run};
 use crate::stop::{Stop, Stopped};
+
+/// How often a claim is renewed. Others take it for one of a dead run at an age of many of these.
+const PULSE: Duration = Duration::from_secs(30);
 
 /// How long giving a claim up may take.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -57,49 +62,29 @@ pub enum Claim<C> {
     },
 }
 
-/// A claim of ours while the work is done; handed out by [`Bucket::finish`].
-#[derive(Debug)]
-pub struct Own<'a> {
-    bucket: &'a Bucket,
-    key: &'a Key,
-    run: &'a Run,
-    version: Version,
-}
-
-impl Own<'_> {
-    /// Says that the work goes on, so that a claim of long work is not taken for one of a dead run.
-    ///
-    /// # Errors
-    /// When the bucket cannot be written, or another run took the claim over meanwhile.
-    pub async fn renew<C: Serialize>(&mut self) -> Result<(), Error> {
-        self.version = self.bucket.renew::<C>(self.key, self.run, &self.version).await?;
-        Ok(())
-    }
-}
-
 impl Bucket {
-    /// Does the work that a claim was taken for: publishes what it gives, or gives the claim up when it fails or is told to stop.
+    /// Does the work that a claim was taken for: publishes what it gives, or gives the claim up when it fails or is told to stop. Meanwhile the claim
+    /// is kept young, so that others can tell it from one of a dead run.
     ///
     /// # Errors
-    /// The work's own, or when the manifest cannot be written.
+    /// The work's own, or when the manifest cannot be written, or another run took the claim over meanwhile.
     pub async fn finish<C: DeserializeOwned + Serialize, E: From<Error> + From<Stopped>>(
         &self,
         key: &Key,
         run: &Run,
-        claim: Version,
+        mut claim: Version,
         stop: &Stop,
-        work: impl AsyncFnOnce(&mut Own<'_>) -> Result<C, E>,
+        work: impl Future<Output = Result<C, E>>,
     ) -> Result<C, E> {
-        let mut own = Own { bucket: self, key, run, version: claim };
         let done = stop.interrupting(async {
-            let content = work(&mut own).await?;
-            self.settle(key, &content, &own.version).await?;
+            let content = self.keep_young(key, run, &mut claim, work).await?;
+            self.settle(key, &content, &claim).await?;
             Ok(content)
         });
         let done = done.await;
         if done.is_err() {
             // Whoever told it to stop does not wait long.
-            let given_up = timeout(LAST_WORDS, self.give_up::<C>(key, run, &own.version)).await;
+            let given_up = timeout(LAST_WORDS, self.give_up::<C>(key, run)).await;
             let reason = match given_up {
                 Ok(Ok(())) => return done,
                 Ok(Err(error)) => crate::failure::chain(&error),
@@ -108,6 +93,41 @@ impl Bucket {
             tracing::warn!("the claim `{key}` stays until it is old: {reason}");
         }
         done
+    }
+
+    /// Does the work and renews the claim beside it; neither waits for the other, but a renewal that was begun is ended, because only its answer
+    /// says which version the claim has.
+    async fn keep_young<C: DeserializeOwned + Serialize, E: From<Error>>(
+        &self,
+        key: &Key,
+        run: &Run,
+        claim: &mut Version,
+        work: impl Future<Output = Result<C, E>>,
+    ) -> Result<C, E> {
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                () = sleep(PULSE) => {}
+            }
+            let renewal = pin!(self.renew::<C>(key, run));
+            let (done, renewed) = match select(work.as_mut(), renewal).await {
+                Either::Left((done, renewal)) => (Some(done), renewal.await),
+                Either::Right((renewed, _)) => (None, renewed),
+            };
+            match renewed {
+                Ok(Some(version)) => *claim = version,
+                // Why the work failed says more.
+                Ok(None) if matches!(done, Some(Err(_))) => {}
+                Ok(None) => return Err(self.overtaken(key).into()),
+                Err(error) => {
+                    tracing::warn!("the claim `{key}` grows old: {}", crate::failure::chain(&error))
+                }
+            }
+            if let Some(done) = done {
+                return done;
+            }
+        }
     }
 
     /// Reads a manifest; `None` when there is none.
@@ -190,7 +210,7 @@ impl Bucket {
         Ok(self.write_manifest(key, claim, Some(version)).await?.written())
     }
 
-    /// The same with a record of what was published, for whoever judges after a run that was cut. Such a claim is not to be renewed.
+    /// The same with a record of what was published, for whoever judges after a run that was cut.
     ///
     /// # Errors
     /// When the bucket cannot be written.
@@ -205,32 +225,45 @@ impl Bucket {
         Ok(self.write_manifest(key, claim, Some(version)).await?.written())
     }
 
-    /// Makes a claim of ours young again; gives its new version.
+    /// Makes a claim of ours young again; gives its new version, or `None` when it is ours no more.
     ///
     /// # Errors
-    /// When the bucket cannot be written, or another run took the claim over meanwhile.
-    pub async fn renew<C: Serialize>(&self, key: &Key, run: &Run, claim: &Version) -> Result<Version, Error> {
-        self.replace_own(key, claim_of::<C>(run, Timestamp::now())?, claim).await
+    /// When the bucket cannot be read or written.
+    pub async fn renew<C: DeserializeOwned + Serialize>(
+        &self,
+        key: &Key,
+        run: &Run,
+    ) -> Result<Option<Version>, Error> {
+        self.rewrite::<C>(key, run, Timestamp::now()).await
     }
 
     /// Gives up a claim after a failure, so that the next run need not wait for it to grow stale.
     ///
     /// # Errors
-    /// When the bucket cannot be written, or another run took the claim over meanwhile: then it is left alone.
-    pub async fn give_up<C: DeserializeOwned + Serialize>(
+    /// When the bucket cannot be read or written.
+    pub async fn give_up<C: DeserializeOwned + Serialize>(&self, key: &Key, run: &Run) -> Result<(), Error> {
+        // Ended, or taken over: nothing is left to give up.
+        self.rewrite::<C>(key, run, Timestamp::UNIX_EPOCH).await.map(drop)
+    }
+
+    /// Writes another time into a claim of ours. It is looked at first: the answer to an earlier renewal may have been lost.
+    async fn rewrite<C: DeserializeOwned + Serialize>(
         &self,
         key: &Key,
         run: &Run,
-        claim: &Version,
-    ) -> Result<(), Error> {
-        let since = Timestamp::UNIX_EPOCH;
-        let stale = match self.manifest::<C>(key).await? {
-            // It was ended, by us or by whoever took it over: nothing is left to give up.
-            Some((Manifest::Published(_), _)) => return Ok(()),
-            Some((Manifest::Replacing { replaces, .. }, _)) => replacement_of(run, since, replaces)?,
-            _ => claim_of::<C>(run, since)?,
+        since: Timestamp,
+    ) -> Result<Option<Version>, Error> {
+        let this = run.to_string();
+        let (text, version) = match self.manifest::<C>(key).await? {
+            Some((Manifest::Uploading { run: holder, .. }, version)) if holder == this => {
+                (claim_of::<C>(run, since)?, version)
+            }
+            Some((Manifest::Replacing { run: holder, replaces, .. }, version)) if holder == this => {
+                (replacement_of(run, since, replaces)?, version)
+            }
+            _ => return Ok(None),
         };
-        self.replace_own(key, stale, claim).await.map(drop)
+        Ok(self.write_manifest(key, text, Some(&version)).await?.written())
     }
 
     /// Ends a claim: from now on the object counts as published.
@@ -238,16 +271,14 @@ impl Bucket {
     /// # Errors
     /// When the bucket cannot be written, or another run took the claim over meanwhile.
     pub async fn settle<C: Serialize>(&self, key: &Key, content: C, claim: &Version) -> Result<(), Error> {
-        self.replace_own(key, json(&Manifest::Published(content))?, claim).await.map(drop)
+        let manifest = json(&Manifest::Published(content))?;
+        let written = self.write_manifest(key, manifest, Some(claim)).await?.written();
+        written.map(drop).ok_or_else(|| self.overtaken(key))
     }
 
-    /// Writes a manifest in place of a claim of ours.
-    async fn replace_own(&self, key: &Key, manifest: Bytes, claim: &Version) -> Result<Version, Error> {
-        let written = self.write_manifest(key, manifest, Some(claim)).await?.written();
-        written.ok_or_else(|| {
-            let reason = "another run took it over meanwhile".to_owned();
-            Error { exit: Exit::Temporary, ..self.refused(format!("finish `{key}`"), reason) }
-        })
+    fn overtaken(&self, key: &Key) -> Error {
+        let reason = "another run took it over meanwhile".to_owned();
+        Error { exit: Exit::Temporary, ..self.refused(format!("finish `{key}`"), reason) }
     }
 }
 

@@ -114,10 +114,9 @@ async fn a_claim_that_was_given_up_is_free() {
     let (_folder, bucket) = folder_bucket();
     let key = Key::new("x/manifest.json", Kind::Json);
     let hour = Duration::from_secs(3600);
-    let Claim::Taken(claim) = bucket.claim::<Content>(&key, &run("build 1"), hour).await.unwrap() else {
-        panic!("not taken")
-    };
-    bucket.give_up::<Content>(&key, &run("build 1"), &claim).await.unwrap();
+    let taken = bucket.claim::<Content>(&key, &run("build 1"), hour).await.unwrap();
+    assert!(matches!(taken, Claim::Taken(_)));
+    bucket.give_up::<Content>(&key, &run("build 1")).await.unwrap();
     assert!(matches!(bucket.claim::<Content>(&key, &run("build 2"), hour).await.unwrap(), Claim::Taken(_)));
 }
 
@@ -222,15 +221,17 @@ async fn a_renewed_claim_is_young_and_one_that_was_taken_over_cannot_be_renewed(
     let key = Key::new("x/manifest.json", Kind::Json);
     let this = run("build 1");
     let old = claim_since(&bucket, &key, &this, "2020-01-01T00:00:00Z").await;
-    let renewed = bucket.renew::<Content>(&key, &this, &old).await.unwrap();
+    let renewed = bucket.renew::<Content>(&key, &this).await.unwrap().unwrap();
     let hour = Duration::from_secs(3600);
     assert!(matches!(
         bucket.claim::<Content>(&key, &run("build 2"), hour).await.unwrap(),
         Claim::Held { .. }
     ));
-    let error = bucket.renew::<Content>(&key, &this, &old).await.unwrap_err();
+    let error = bucket.settle(&key, Content { size: 1 }, &old).await.unwrap_err();
     assert_eq!(error.exit(), Exit::Temporary);
+    assert_eq!(bucket.renew::<Content>(&key, &run("build 2")).await.unwrap(), None);
     bucket.settle(&key, Content { size: 1 }, &renewed).await.unwrap();
+    assert_eq!(bucket.renew::<Content>(&key, &this).await.unwrap(), None);
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -251,7 +252,7 @@ async fn work_that_is_told_to_stop_frees_its_claim_for_runs_of_other_machines() 
     };
     let (sender, stop) = Stop::manual();
     let stopped = bucket
-        .finish(&key, &run("build 1"), claim, &stop, async |_| {
+        .finish(&key, &run("build 1"), claim, &stop, async {
             sender.send(true).unwrap();
             std::future::pending::<Result<Content, WorkError>>().await
         })
@@ -261,34 +262,55 @@ async fn work_that_is_told_to_stop_frees_its_claim_for_runs_of_other_machines() 
     assert!(matches!(next, Claim::Taken(_)), "{next:?}");
 }
 
-#[tokio::test]
-async fn work_that_fails_frees_its_claim_even_if_it_was_renewed() {
+/// Time stands still but where all wait: hours of work take no time.
+#[tokio::test(start_paused = true)]
+async fn a_claim_stays_young_as_long_as_the_work_goes_on_and_is_free_when_it_failed() {
     let (_folder, bucket) = folder_bucket();
     let key = Key::new("x/manifest.json", Kind::Json);
     let this = run("build 1");
     let claim = claim_since(&bucket, &key, &this, "2020-01-01T00:00:00Z").await;
-    let failed = bucket
-        .finish(&key, &this, claim, &Stop::manual().1, async |own| {
-            own.renew::<Content>().await?;
-            Err::<Content, WorkError>(bucket.refused("work".to_owned(), "on purpose".to_owned()).into())
-        })
-        .await;
-    assert!(failed.is_err());
     let hour = Duration::from_secs(3600);
+    let stop = Stop::manual().1;
+    let failed = bucket.finish(&key, &this, claim, &stop, async {
+        tokio::time::sleep(hour).await;
+        let held = bucket.claim::<Content>(&key, &run("build 2"), hour).await.unwrap();
+        assert!(matches!(held, Claim::Held { .. }), "{held:?}");
+        Err::<Content, WorkError>(bucket.refused("work".to_owned(), "on purpose".to_owned()).into())
+    });
+    assert!(failed.await.is_err());
     let Claim::Taken(claim) = bucket.claim::<Content>(&key, &run("build 2"), hour).await.unwrap() else {
         panic!("not taken")
     };
-    let done = bucket
-        .finish(&key, &run("build 2"), claim, &Stop::manual().1, async |own| {
-            own.renew::<Content>().await?;
-            Ok::<_, WorkError>(Content { size: 3 })
-        })
-        .await;
-    assert_eq!(done.unwrap(), Content { size: 3 });
+    let next = run("build 2");
+    let done = bucket.finish(&key, &next, claim, &stop, async {
+        tokio::time::sleep(hour).await;
+        Ok::<_, WorkError>(Content { size: 3 })
+    });
+    assert_eq!(done.await.unwrap(), Content { size: 3 });
     assert!(matches!(
         bucket.manifest::<Content>(&key).await.unwrap(),
         Some((Manifest::Published(Content { size: 3 }), _))
     ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_whose_claim_was_taken_over_ends() {
+    let (_folder, bucket) = folder_bucket();
+    let key = Key::new("x/manifest.json", Kind::Json);
+    let this = run("build 1");
+    let claim = claim_since(&bucket, &key, &this, "2020-01-01T00:00:00Z").await;
+    let stop = Stop::manual().1;
+    let lost = bucket.finish(&key, &this, claim, &stop, async {
+        let other = bucket.claim::<Content>(&key, &run("build 2"), Duration::ZERO).await.unwrap();
+        assert!(matches!(other, Claim::Taken(_)), "{other:?}");
+        std::future::pending::<Result<Content, WorkError>>().await
+    });
+    let error = lost.await.unwrap_err();
+    assert!(matches!(&error, WorkError::Bucket(error) if error.exit() == Exit::Temporary), "{error:?}");
+    let now = bucket.manifest::<Content>(&key).await.unwrap();
+    assert!(
+        matches!(now, Some((Manifest::Uploading { run: holder, .. }, _)) if holder == run("build 2").to_string())
+    );
 }
 
 async fn claim_since(bucket: &Bucket, key: &Key, run: &Run, since: &str) -> Version {

@@ -149,7 +149,7 @@ async fn refuses_late(bucket: Bucket) {
     let Claim::Taken(first) = claim().await.unwrap() else { panic!("held") };
     tokio::time::sleep(Duration::from_millis(2)).await;
     // What another run does when this one's claim has grown old.
-    let second = bucket.renew::<Content>(&key("m"), &run, &first).await.unwrap();
+    let second = bucket.renew::<Content>(&key("m"), &run).await.unwrap().unwrap();
     let content = Content { size: 1, digest: Digest::of(b"x") };
     assert!(bucket.settle(&key("m"), &content, &first).await.is_err());
     bucket.settle(&key("m"), &content, &second).await.unwrap();
