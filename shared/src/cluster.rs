@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
-use crate::failure::{Exit, Fault};
+use crate::failure::{Exit, Fault, chain};
 use crate::net::Net;
 
 pub use lease::{Holder, Lease, LeaseGuard};
@@ -104,7 +104,10 @@ impl Fault for Error {
 
     fn hints(&self) -> Vec<String> {
         if matches!(self.source, Cause::Config(_)) {
-            return vec!["set `kubeconfig` (a path, or the file's content), or `server` and `token`; with none of them, the service account of the pod is used".to_owned()];
+            return vec![
+                "set `kubeconfig` (a path, or the file's content), or `server` and `token`; with none of them, the service account of the pod is used".to_owned(),
+                "a kubeconfig for a container has its certificates and its token inside: programs (`exec`) and files that it names are not there".to_owned(),
+            ];
         }
         match self.status() {
             Some(401) => vec!["the API server does not know these credentials".to_owned()],
@@ -145,8 +148,9 @@ pub async fn connect(access: &Access, net: &Net) -> Result<(Client, String), Err
     tracing::info!("cluster {address}");
     config.connect_timeout = Some(Duration::from_secs(10));
     config.read_timeout = Some(Duration::from_secs(60));
-    let client = Client::try_from(config);
-    Ok((client.map_err(|error| Error::new("use the access to the cluster", error))?, address))
+    // Files and programs that the kubeconfig names are read and run here; a container has neither.
+    let client = Client::try_from(config).map_err(|error| failed(chain(&error)))?;
+    Ok((client, address))
 }
 
 async fn from_kubeconfig(kubeconfig: Kubeconfig, net: &Net) -> Result<Config, String> {

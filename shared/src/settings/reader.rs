@@ -206,6 +206,11 @@ impl<'a> Reader<'a> {
                 }
                 Ok(None) => self.refuse_half_a_reference(&name, &value),
                 Err(problem) => {
+                    // It may be a password that looks like one.
+                    let problem = match self.hides(&name, &value) {
+                        true => "a value that is hidden here asks with `@step.key` for an output that no earlier step has".to_owned(),
+                        false => problem,
+                    };
                     self.values.remove(&name);
                     self.problem(&name, &problem);
                     let lacks_step = reference::steps(&value).iter().any(|step| lacks(env, step));

@@ -93,14 +93,17 @@ fn takes_outputs_of_earlier_steps_and_says_when_they_are_absent() {
 
 #[test]
 fn a_reference_without_a_key_is_a_problem_and_a_password_is_none() {
-    let env = Env::of(&[("PLUGIN_NAMESPACE", "@rpo"), ("PLUGIN_KUBE_TOKEN", "@true")]);
+    let of = |password| problems(&Env::of(&[("PLUGIN_NAMESPACE", "@rpo"), ("PLUGIN_KUBE_TOKEN", password)]));
     assert_eq!(
-        problems(&env),
+        of("@true"),
         [
             "PLUGIN_NAMESPACE: expected `@step.key`, an output of an earlier step; got `@rpo`",
             "PLUGIN_KUBE_TOKEN: expected `true` or `false`; got a value that is hidden here"
         ]
     );
+    let hidden = "PLUGIN_KUBE_TOKEN: a value that is hidden here asks with `@step.key` for an output that no earlier step has";
+    let told = of("@hunter2.foo");
+    assert!(told.iter().any(|text| text == hidden) && !told.concat().contains("hunter2"), "{told:?}");
 }
 
 #[test]
