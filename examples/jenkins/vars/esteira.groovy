@@ -25,17 +25,22 @@ def call(Map options, String plugin) {
     def variables = ["ESTEIRA_IMAGE=${image}"] + assignments(settings)
     def command = dockerRun(settings, options.secrets, options.secret_files)
     int code = 0
+    // Before that, only an earlier build's report could be there.
+    def begun = false
     try {
         withCredentials(secrets) {
             withEnv(variables) {
+                begun = true
                 code = sh(label: "plugin-${plugin}", returnStatus: true, script: command)
             }
         }
     } finally {
-        // A failed run is told by the exit code, not by an unstable build.
-        junit testResults: "${settings.report_dir}/junit.xml", allowEmptyResults: true, skipMarkingBuildUnstable: true
-        publishHTML target: [reportDir: settings.report_dir, reportFiles: 'report.html', reportName: "Esteira ${name}",
-                             keepAll: true, alwaysLinkToLastBuild: true, allowMissing: true]
+        if (begun) {
+            // A failed run is told by the exit code, not by an unstable build.
+            junit testResults: "${settings.report_dir}/junit.xml", allowEmptyResults: true, skipMarkingBuildUnstable: true
+            publishHTML target: [reportDir: settings.report_dir, reportFiles: 'report.html', reportName: "Esteira ${name}",
+                                 keepAll: true, alwaysLinkToLastBuild: true, allowMissing: true]
+        }
     }
     if (code != 0) {
         error "plugin-${plugin} ended with ${code}: ${meaningOf(code)}"
@@ -52,7 +57,7 @@ private String reportFolder(String name) {
 private Map settingsOf(Map options) {
     def settings = [:]
     for (setting in options.keySet()) {
-        if (setting in ['image', 'secrets', 'secret_files'] || options[setting] == null) {
+        if (setting in ['image', 'secrets', 'secret_files'] || options[setting] == null || options[setting].toString() == '') {
             continue
         }
         variableOf(setting)
@@ -72,9 +77,10 @@ private String textOf(value) {
     if (value instanceof Map) {
         return JsonOutput.toJson(value)
     }
-    if (value instanceof List) {
+    // `params.NAMES.split(',')` is an array.
+    if (value instanceof Collection || value instanceof Object[]) {
         // Jenkins' sandbox allows toJson of maps only.
-        def json = JsonOutput.toJson([list: value])
+        def json = JsonOutput.toJson([list: value as List])
         return json.substring('{"list":'.length(), json.length() - 1)
     }
     return value.toString()
@@ -120,7 +126,7 @@ private String dockerRun(Map settings, Map secrets, Map secretFiles) {
         words << "--env ${variable}"
     }
     // Where docker cannot start the plugin, nobody removes the report of an earlier build.
-    return 'rm -f "$PLUGIN_REPORT_DIR"/report.* "$PLUGIN_REPORT_DIR"/junit.xml\n' +
+    return 'rm -f -- "$PLUGIN_REPORT_DIR"/report.* "$PLUGIN_REPORT_DIR"/junit.xml\n' +
         words.join(' \\\n  ') + ' \\\n  $ESTEIRA_DOCKER_OPTIONS "$ESTEIRA_IMAGE"\n'
 }
 

@@ -1,17 +1,15 @@
 //! Jenkins: the shared library and the Jenkinsfiles in `examples/jenkins`, executed by Jenkins' Groovy, with the plugins as containers.
 
 pub(crate) mod chain;
+mod runs;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
-use std::time::Duration;
 
 use lab::jenkinsfile::{Built, Groovy, Job, groovy};
-use lab::wire::{Answer, Wire};
-use lab::{Containers, containers, figures, folder, plugin, process, schema};
+use lab::{figures, folder, plugin};
 
 fn library() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/jenkins")
@@ -46,12 +44,12 @@ fn run(groovy: &Groovy, job: &Job) -> Built {
     groovy.run(job, &library()).unwrap()
 }
 
-/// A `docker` that writes its arguments and its environment into files of the workspace and ends with `code`.
-fn telling_docker(workspace: &Path, code: u8) -> PathBuf {
+/// A `docker` that writes its arguments and its environment into files of the workspace and ends as the setting `exit` says.
+fn telling_docker(workspace: &Path) -> PathBuf {
     let bin = folder::temporary("bin").unwrap();
     let told = workspace.display();
     let script = format!(
-        "#!/bin/sh\nprintf '%s\\0' \"$@\" > '{told}/arguments'\nenv -0 > '{told}/environment'\nexit {code}\n"
+        "#!/bin/sh\nprintf '%s\\0' \"$@\" > '{told}/arguments'\nenv -0 > '{told}/environment'\nexit ${{PLUGIN_EXIT:-0}}\n"
     );
     fs::write(bin.join("docker"), script).unwrap();
     fs::set_permissions(bin.join("docker"), fs::Permissions::from_mode(0o755)).unwrap();
@@ -93,7 +91,7 @@ fn settings_arrive_as_they_are_written_and_only_by_the_environment() {
     // Jenkins' own names have such characters: a second build at a time gets `@2`.
     let workspace = folder::temporary("workspace").unwrap().join("chart of erp@2");
     fs::create_dir(&workspace).unwrap();
-    let mut job = job(&pipeline(&[("bump it/now", STEP)]), &workspace, &telling_docker(&workspace, 0));
+    let mut job = job(&pipeline(&[("bump it/now", STEP)]), &workspace, &telling_docker(&workspace));
     job.credentials = BTreeMap::from([
         ("token".to_owned(), "t0ken-$HOME-\"'".to_owned()),
         ("cluster".to_owned(), "apiVersion: v1\n".to_owned()),
@@ -128,31 +126,32 @@ fn the_definitions_of_the_steps_have_the_traps_of_jenkins() {
     let with = |body: &str| {
         format!("withCredentials([string(credentialsId: 'token', variable: 'TOKEN')]) {{ {body} }}")
     };
-    let of = |stages: &[(&str, &str)]| {
-        let mut job = job(&pipeline(stages), &workspace, &workspace);
+    let of = |pipeline: String| {
+        let mut job = job(&pipeline, &workspace, &workspace);
         job.credentials = BTreeMap::from([("token".to_owned(), "t0ken-of-a-test".to_owned())]);
         run(groovy, &job)
     };
     // The shell's echo shows it, and only the mask of the log hides it.
-    let shown = of(&[("one", &with("sh script: 'echo $TOKEN', returnStatus: true"))]);
+    let shown = of(pipeline(&[("one", &with("sh script: 'echo $TOKEN', returnStatus: true"))]));
     assert!(shown.ended.code == 0 && shown.ended.log.contains("+ echo ****\n****\n"), "{}", shown.ended.log);
     assert!(shown.unmasked.contains("+ echo t0ken-of-a-test"), "{}", shown.unmasked);
-    let refused = [
-        (with("sh script: \"echo ${env.TOKEN}\""), "A secret was passed to \"sh\""),
-        (with("withEnv([\"A=${env.TOKEN}\"]) {}"), "A secret was passed to \"withEnv\""),
-        ("withCredentials([string(credentialsId: 'other', variable: 'A')]) {}".to_owned(), "with ID 'other'"),
-        ("sh script: 'false; echo went on'".to_owned(), "script returned exit code 1"),
-        ("junit testResults: 'none.xml'".to_owned(), "No test report files were found"),
+    let (in_sh, in_variable) =
+        (with("sh script: \"echo ${env.TOKEN}\""), with("withEnv([\"A=${env.TOKEN}\"]) {}"));
+    let steps = [
+        (&*in_sh, "A secret was passed to \"sh\" by Groovy"),
+        (&*in_variable, "A secret was passed to \"withEnv\" by Groovy"),
         (
-            "publishHTML target: [reportDir: 'none', reportFiles: 'a.html', reportName: 'a']".to_owned(),
-            "does not exist",
+            "withCredentials([string(credentialsId: 'other', variable: 'A')]) {}",
+            "Could not find credentials entry with ID 'other'",
         ),
+        ("sh script: 'false; echo went on'", "script returned exit code 1"),
+        ("junit testResults: 'none.xml'", "No test report files were found. Configuration error?"),
     ];
-    for (step, wanted) in refused {
-        let built = of(&[("one", &step)]);
-        assert!(built.ended.code == 1 && built.ended.log.contains(wanted), "{step}: {}", built.ended.log);
-        assert!(!built.ended.log.contains("t0ken") && !built.ended.log.contains("\nwent on"), "{step}");
-    }
+    let refused = of(telling(&steps.map(|(step, _)| ("one", step))));
+    assert_eq!(caught(&refused), steps.map(|(_, said)| said), "{}", refused.ended.log);
+    assert!(!refused.unmasked.contains("\nwent on"), "{}", refused.unmasked);
+    let missing = "publishHTML target: [reportDir: 'none', reportFiles: 'a.html', reportName: 'a']";
+    assert_eq!(of(pipeline(&[("one", missing)])).ended.code, 1);
 }
 
 #[test]
@@ -171,16 +170,13 @@ fn a_secret_cannot_be_written_into_a_pipeline() {
         }
     }
     assert!(secret.len() >= 10, "{secret:?}");
-    let steps: Vec<String> = secret
-        .iter()
-        .map(|setting| {
-            format!("script {{ try {{ esteira 'rollout', {setting}: 'wr1tten' }} catch (e) {{ echo e.message }} }}")
-        })
-        .collect();
-    let stages: Vec<(&str, &str)> =
-        secret.iter().map(String::as_str).zip(steps.iter().map(String::as_str)).collect();
+    let steps: Vec<_> =
+        secret.iter().map(|setting| (setting, format!("esteira 'rollout', {setting}: 'wr1tten'"))).collect();
+    let mut steps: Vec<(&str, &str)> =
+        steps.iter().map(|(setting, step)| (setting.as_str(), step.as_str())).collect();
+    steps.push(("odd", "esteira 'rollout', 'a\"; id': 'x'"));
     let workspace = folder::temporary("workspace").unwrap();
-    let built = run(groovy, &job(&pipeline(&stages), &workspace, &telling_docker(&workspace, 0)));
+    let built = run(groovy, &job(&telling(&steps), &workspace, &telling_docker(&workspace)));
     for setting in &secret {
         assert!(
             built.unmasked.contains(&format!("`{setting}` is a secret")),
@@ -190,109 +186,43 @@ fn a_secret_cannot_be_written_into_a_pipeline() {
     }
     assert!(!built.unmasked.contains("wr1tten"), "{}", built.unmasked);
     assert!(!workspace.join("arguments").exists(), "docker was run");
+    assert!(caught(&built).last().is_some_and(|line| line.contains("is no name of a setting")));
+}
 
-    let odd = pipeline(&[("odd", "esteira 'rollout', 'a\"; id': 'x'")]);
-    let built = run(groovy, &job(&odd, &workspace, &telling_docker(&workspace, 0)));
-    assert_eq!(built.ended.code, 1);
-    assert!(built.ended.log.contains("is no name of a setting"), "{}", built.ended.log);
+/// Stages that each tell why their step failed, and go on.
+fn telling(steps: &[(&str, &str)]) -> String {
+    let caught =
+        |step: &&str| format!("script {{ try {{ {step} }} catch (e) {{ echo \"CAUGHT ${{e.message}}\" }} }}");
+    let caught: Vec<String> = steps.iter().map(|(_, step)| caught(step)).collect();
+    let stages = steps.iter().zip(&caught).map(|((name, _), step)| (*name, step.as_str()));
+    pipeline(&stages.collect::<Vec<_>>())
+}
+
+fn caught(built: &Built) -> Vec<&str> {
+    built.ended.log.lines().filter_map(|line| line.strip_prefix("CAUGHT ")).collect()
 }
 
 #[test]
 fn a_failed_stage_says_what_its_exit_code_means() {
     let Some(groovy) = groovy() else { return };
     let workspace = folder::temporary("workspace").unwrap();
-    for (code, meaning) in [
-        (1, "tried and failed"),
-        (2, "settings"),
-        (3, "some targets"),
-        (75, "temporary"),
-        (125, "`docker run`"),
-    ] {
-        let stages = [("rpo", "esteira 'rpo', release: '12.1.2410'"), ("package", "echo 'went on'")];
-        let built = run(groovy, &job(&pipeline(&stages), &workspace, &telling_docker(&workspace, code)));
-        assert_eq!(built.ended.code, 1, "{code}");
-        let line = built.ended.log.lines().find(|line| line.starts_with("ERROR: ")).unwrap();
+    let meanings = [
+        ("1", "tried and failed"),
+        ("2", "settings"),
+        ("3", "some targets"),
+        ("75", "temporary"),
+        ("125", "`docker run`"),
+        ("9", "see the log"),
+    ];
+    let steps = meanings.map(|(code, _)| (code, format!("esteira 'rpo', exit: {code}")));
+    let steps: Vec<(&str, &str)> = steps.iter().map(|(code, step)| (*code, step.as_str())).collect();
+    let built = run(groovy, &job(&telling(&steps), &workspace, &telling_docker(&workspace)));
+    let caught = caught(&built);
+    assert_eq!(caught.len(), meanings.len(), "{}", built.ended.log);
+    for (line, (code, meaning)) in caught.iter().zip(meanings) {
         assert!(
             line.contains(&format!("plugin-rpo ended with {code}: ")) && line.contains(meaning),
             "{line}"
         );
-        assert!(built.ended.log.ends_with("Finished: FAILURE\n") && !built.ended.log.contains("went on"));
     }
-}
-
-/// A stage of a report of an earlier build that must not be taken for this one's.
-fn leave_old_report(workspace: &Path, stage: &str) {
-    let folder = workspace.join("esteira-reports").join(stage);
-    fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join("report.html"), "old").unwrap();
-    fs::write(folder.join("junit.xml"), "<testsuite><testcase name='old'/></testsuite>").unwrap();
-}
-
-#[test]
-fn a_failing_plugin_fails_the_build_and_its_report_is_archived_all_the_same() {
-    let (Some(groovy), Some(containers)) = (groovy(), containers()) else { return };
-    containers.image("plugin-rpo").unwrap();
-    let workspace = folder::temporary("workspace").unwrap();
-    leave_old_report(&workspace, "rpo");
-    let stages = [("rpo", "esteira 'rpo', release: '12.1.2410'"), ("package", "echo 'went on'")];
-    let built = run(groovy, &job(&pipeline(&stages), &workspace, &containers.docker()));
-    assert!(built.ended.log.contains("PLUGIN_BUCKET: required"), "{}", built.ended.log);
-    assert!(
-        built.ended.log.contains("plugin-rpo ended with 2: its settings cannot be used"),
-        "{}",
-        built.ended.log
-    );
-    assert!(built.ended.log.ends_with("Finished: FAILURE\n") && !built.ended.log.contains("went on"));
-    let junit = built.archive.join("junit/esteira-reports/rpo/junit.xml");
-    assert!(fs::read_to_string(&junit).unwrap().contains("PLUGIN_BUCKET"));
-    schema::check_junit(&[junit]).unwrap();
-    let page = fs::read_to_string(built.archive.join("html/Esteira rpo/report.html")).unwrap();
-    assert!(
-        page.contains("PLUGIN_BUCKET") && page.contains("https://jenkins.example.com/job/erp/7/"),
-        "{page}"
-    );
-
-    // Where docker itself fails, no report is better than an old one.
-    leave_old_report(&workspace, "rpo");
-    let built = run(groovy, &job(&pipeline(&stages), &workspace, &telling_docker(&workspace, 125)));
-    assert_eq!(built.ended.code, 1);
-    assert!(!built.archive.join("junit").exists() && !built.archive.join("html").exists());
-}
-
-#[test]
-fn an_aborted_build_tells_the_plugin_to_stop() {
-    let (Some(groovy), Some(containers)) = (groovy(), containers()) else { return };
-    containers.image("plugin-image-bump").unwrap();
-    let workspace = folder::temporary("workspace").unwrap();
-    // It never answers within the time of this test.
-    let (asked, was_asked) = mpsc::channel();
-    let server = Wire::start(move |_| {
-        let _ = asked.send(());
-        std::thread::sleep(Duration::from_secs(60));
-        Answer::json("200 OK", "{}")
-    })
-    .unwrap();
-    let step = format!(
-        "esteira 'image-bump', git_server: '{}', repository: 'erp/images', components: [rpo: '12.1.2410'], secrets: [git_token: 'token']",
-        server.url()
-    );
-    let mut job = job(&pipeline(&[("bump", &step)]), &workspace, &containers.docker());
-    job.credentials = BTreeMap::from([("token".to_owned(), "s3cr3t-token".to_owned())]);
-    let mut build = groovy.start(&job, &library()).unwrap();
-    was_asked.recv_timeout(Duration::from_secs(60)).unwrap_or_else(|_| panic!("{}", build.log()));
-    build.abort().unwrap();
-    let built = build.wait().unwrap();
-    assert!(built.ended.log.contains("told to stop"), "{}", built.ended.log);
-    assert!(built.ended.log.ends_with("Finished: ABORTED\n"), "{}", built.ended.log);
-    let page = built.archive.join("html/Esteira image-bump/report.json");
-    let report: serde_json::Value = serde_json::from_slice(&fs::read(page).unwrap()).unwrap();
-    assert_eq!(report["exit_code"], 75, "{report}");
-    assert!(running(containers).is_empty(), "the container goes on");
-}
-
-/// Containers of this test's image that still run.
-fn running(containers: &Containers) -> String {
-    let mut podman = containers.command("podman");
-    podman.args(["ps", "--quiet", "--filter", "ancestor=registry.example.com/esteira/plugin-image-bump"]);
-    process::output(podman, "").unwrap().trim().to_owned()
 }
