@@ -30,6 +30,10 @@ pub struct Event<'a> {
     pub target: &'a str,
 }
 
+/// How long a pipeline may take. An engine waits for ever when it misses that a container has ended, as it does when a podman with other
+/// settings than the socket's looks at that container first and notes its end elsewhere.
+const MINUTES: &str = "15";
+
 /// A push to `main`.
 pub const PUSH: Event<'static> = Event { name: "push", branch: "main", target: "" };
 
@@ -69,7 +73,7 @@ impl Engine {
         match self {
             Self::Drone => {
                 // Trusted, because only such repositories may have steps in the machine's network.
-                command.args(["exec", "--repo-trusted", "--stage-name", pipeline]);
+                command.args(["exec", "--repo-trusted", "--repo-timeout", MINUTES, "--stage-name", pipeline]);
                 command.args(["--build-event", event.name, "--repo-branch", event.branch]);
                 command.args(["--commit-target", event.branch, "--commit-source", event.branch]);
                 command.args(["--build-target", event.target, self.file()]);
@@ -77,7 +81,8 @@ impl Engine {
             Self::Woodpecker => {
                 command.env("WOODPECKER_BACKEND_DOCKER_HOST", containers.socket());
                 // What it makes is named after this; two pipelines at a time must not share it.
-                command.args(["exec", "--backend-engine", "docker", "--prefix"]);
+                command.args(["exec", "--timeout", &format!("{MINUTES}m"), "--backend-engine", "docker"]);
+                command.arg("--prefix");
                 command.arg(folder::unique_name(&format!("lab-{}", std::process::id())));
                 command.args(["--pipeline-event", event.name, "--commit-branch", event.branch]);
                 command.args(["--pipeline-target", event.target, self.file()]);

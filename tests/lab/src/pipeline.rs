@@ -1,6 +1,6 @@
 //! The pipelines of `examples`, made ready for an engine on this machine as an operator's server would make them.
-//! It may not change what a step does: only the addresses, names and secrets that are somebody's own are replaced, all of them listed in
-//! [`Operator::of`]. Called by the tests of the chain in the engines and by `make drone` and `make woodpecker`.
+//! It may not change what a step does. Replaced are the addresses, names and secrets that are somebody's own ([`Operator::of`]), and what a
+//! test names ([`Operator::with`]); added are `network_mode`, Drone's `pull` and, beside a setting that a step has, another one. Called by the tests of the chain in the engines and by `make drone` and `make woodpecker`.
 
 use std::collections::BTreeMap;
 use std::fmt;

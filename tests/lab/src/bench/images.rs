@@ -35,7 +35,8 @@ pub fn write(folder: &Path, page: &Path) -> Result<(), Error> {
     let mut text = format!(
         "## Images\n\nWritten by `make bench-images` (release build, {} cores, podman {}). *Start* is from `podman run` to the first line: the median of \
          {RUNS}\npairs of runs, one of the plugin without settings and one of an image whose program only prints a file, and the median of what the\n\
-         plugin took longer (limit: 20 ms). *At rest*: resident memory of a plugin that waits for a server's answer (limit: 10 MB).\n\n\
+         plugin took longer (limit: 20 ms). *At rest*: resident memory of a plugin that waits for a server's answer (limit: 10 MB). Limits of the sizes,\n\
+         compressed: 12 MB without a helm, 60 MB with. The machine may have been busy with other work: only what was measured in pairs can be compared.\n\n\
          | image | unpacked | compressed | start | trivial program's | longer by | at rest |\n|---|---|---|---|---|---|---|\n",
         super::cores()?,
         version(containers)?,

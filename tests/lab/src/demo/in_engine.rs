@@ -2,6 +2,7 @@
 //! podman. It may not leave anything running when it is interrupted.
 //! Called by `make drone` and `make woodpecker` through the lab's command line.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -70,6 +71,7 @@ fn run(engine: Engine, folder: &Path, at_work: &Mutex<AtWork>) -> Result<(), Err
     let containers = Containers::of_the_user(&folder.join("podman"))?;
     let rest = Leftovers { containers: &containers, folder: folder.join("workspaces") };
     must_be_there(&containers)?;
+    show_revision(&containers)?;
     appserver_image(&containers, RPO_IMAGE, None)?;
     let world = serve::world(folder, BucketOf::Store, None)?;
     block_on(async || prepare(&world).await)?;
@@ -122,6 +124,27 @@ fn must_be_there(containers: &Containers) -> Result<(), Error> {
             Err(Error::new(format!("podman has no image {}; `make images` makes them", missing.join(", "))))
         }
     }
+}
+
+/// Images of another commit are used as they are, so whoever looks should know.
+fn show_revision(containers: &Containers) -> Result<(), Error> {
+    let format = "{{index .Labels \"org.opencontainers.image.revision\"}}";
+    let mut inspect = containers.command("podman");
+    inspect.args(["image", "inspect", "--format", format]);
+    inspect.args(plugin::all()?.iter().map(|plugin| image::name(plugin)));
+    let labels = process::output(inspect, "")?;
+    let revisions: BTreeSet<&str> =
+        labels.lines().map(|label| if label.is_empty() { "(not told)" } else { label }).collect();
+    let shown = revisions.iter().copied().collect::<Vec<_>>().join(", ");
+    show::say(&format!("The images are of the commit {shown}."));
+    let mut head = process::command("git");
+    head.args(["rev-parse", "HEAD"]).current_dir(image::scripts());
+    let Ok(head) = process::output(head, "") else { return Ok(()) };
+    let head = head.trim();
+    if revisions.iter().any(|revision| revision.trim_end_matches("-dirty") != head) {
+        show::say(&format!("WARNING: this checkout is at {head}; `make images` makes them of it."));
+    }
+    Ok(())
 }
 
 fn begin(command: &std::process::Command, at_work: &Mutex<AtWork>) -> Result<Child, Error> {
