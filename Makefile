@@ -1,4 +1,5 @@
-# The commands of the project. Needed on the machine: Rust (rustup), Go, a C compiler, make and git, for the tests also Python 3 with pip and Java 17 with Maven; everything else is built here.
+# The commands of the project. Needed on the machine: Rust (rustup), Go, a C compiler, make and git, for the tests also Python 3 with pip and Java 17
+# with Maven. `test`, `images` and `images-reproducible` install podman and what belongs to it, as root on Debian; everything else is built here.
 
 HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 BIN := target/$(HOST)/debug
@@ -27,7 +28,7 @@ help:
 	@echo 'make demo-clean  ends these demos and removes all of them'
 	@echo 'make build       the plugins'
 	@echo 'make test        builds what the tests need and runs everything'
-	@echo 'make lint        format, clippy, documentation, licences'
+	@echo 'make lint        format, clippy, documentation, licences, workflow files'
 	@echo 'make bench       memory and start-up figures, written to docs/BENCHMARKS.md'
 	@echo 'make reliability  make test, and its counts written to docs/RELIABILITY.md'
 	@echo 'make fuzz        random and half-broken input for all that is read, SECONDS=60 for each kind of it'
@@ -37,7 +38,7 @@ help:
 	@echo 'make clean       make demo-clean, and removes target'
 	@echo
 	@echo 'Programs of this project are built in $(BIN) (target grows to about 7 GB), the real components that'
-	@echo 'tests and demo need in $(CACHE) (about 800 MB; ESTEIRA_LAB_CACHE puts them elsewhere).'
+	@echo 'tests and demo need in $(CACHE) (about 1 GB; ESTEIRA_LAB_CACHE puts them elsewhere).'
 	@echo 'The first build of those takes about 28 minutes on 2 cores.'
 
 all: build
@@ -63,8 +64,7 @@ demo-clean:
 test: lab
 	@Dockerfiles/install-podman
 	@$(LAB) skipped-clear
-	cargo test --workspace --locked --no-fail-fast
-	@$(LAB) skipped
+	@status=0; (set -x; cargo test --workspace --locked --no-fail-fast) || status=$$?; $(LAB) skipped && exit $$status
 
 lint:
 	cargo fmt --all --check

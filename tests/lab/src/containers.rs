@@ -1,10 +1,9 @@
 //! Podman as Docker: containers with storage, settings and a socket that are this process's own.
 //! It may not know what runs in a container.
-//! Called by tests as `lab::containers()`, which is `None`, and counted, where podman cannot run.
+//! Called by tests as `lab::containers()`, which is `None`, and counted, where podman cannot be.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -12,8 +11,9 @@ use std::time::Duration;
 
 use crate::error::{Attempt as _, Error};
 use crate::process::{Process, command, output, spawn};
+use crate::skipped::{self, Absent};
 use crate::wait::{block_on, until};
-use crate::{folder, say, shim, skipped};
+use crate::{folder, shim};
 
 /// runc and cgroupfs, because they work where no systemd runs; limits below those that a container may not raise again. Events go to
 /// a file that follows, because who follows the log of a running container learns of its end by them: without, both engines hang.
@@ -27,23 +27,46 @@ pub struct Containers {
     _service: Process,
 }
 
-/// The podman service of this process, started on first use. Where podman cannot run this says so, and notes the caller as skipped.
+/// What has to be installed; `Dockerfiles/install-podman` tries to.
+const PROGRAMS: [&str; 3] = ["podman", "buildah", "runc"];
+
+/// The podman service of this process, started on first use. Where podman is not installed or the kernel refuses containers, the caller is
+/// noted as skipped.
+///
+/// # Panics
+///
+/// When it fails in another way.
 #[track_caller]
 pub fn containers() -> Option<&'static Containers> {
-    static CONTAINERS: OnceLock<Result<Containers, Error>> = OnceLock::new();
-    let started = CONTAINERS.get_or_init(|| {
-        let started = Containers::start(&folder::temporary("containers")?);
-        started.inspect_err(|error| {
-            say(&format!("podman cannot run here, tests that need it are SKIPPED: {error}"))
-        })
-    });
-    let skip = |error: &Error| skipped::note(Location::caller(), &error.to_string());
-    started.as_ref().inspect_err(|error| skip(error)).ok()
+    static CONTAINERS: OnceLock<Result<Containers, Absent>> = OnceLock::new();
+    skipped::or_skip(CONTAINERS.get_or_init(|| Containers::start(&folder::temporary("containers")?)))
+}
+
+/// Whether it was the kernel that did not let podman, buildah or runc do what a container needs, by the texts of errno(3) and the names of
+/// what they were doing.
+fn is_refusal(error: &Error) -> bool {
+    let text = error.to_string().to_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    let doing = ["namespace", "mount", "cgroup", "clone", "unshare", "fork/exec", "overlay", "setgroups"];
+    let refused = [
+        "operation not permitted",
+        "permission denied",
+        "read-only file system",
+        "function not implemented",
+        "no such device",
+        "not supported",
+    ];
+    has(&doing) && has(&refused)
+}
+
+fn absent(error: Error) -> Absent {
+    if is_refusal(&error) { Absent::Impossible(error) } else { Absent::Broken(error) }
 }
 
 impl Containers {
     /// With storage of its own, which ends with this process.
-    fn start(folder: &Path) -> Result<Self, Error> {
+    fn start(folder: &Path) -> Result<Self, Absent> {
+        PROGRAMS.iter().try_for_each(|program| skipped::must_be_installed(program))?;
         let attempt = || "cannot prepare podman's folder".to_owned();
         let storage = format!(
             "[storage]\ndriver = \"overlay\"\ngraphroot = \"{0}/images\"\nrunroot = \"{0}/run\"\n",
@@ -52,6 +75,11 @@ impl Containers {
         fs::write(folder.join("storage.conf"), storage).attempting(attempt)?;
         write_docker(&folder.join("bin")).attempting(attempt)?;
         remove_containers_after_owner(folder)?;
+        write_settings(folder)?;
+        // What the service would fail by too, without saying so to anybody.
+        let mut info = in_folder("podman", folder);
+        info.arg("info");
+        output(info, "").map_err(absent)?;
         let containers = Self::serve(folder)?;
         containers.prove()?;
         Ok(containers)
@@ -59,6 +87,11 @@ impl Containers {
 
     /// With the user's own images; only settings and socket are in `folder`. Containers are the caller's to remove.
     pub(crate) fn of_the_user(folder: &Path) -> Result<Self, Error> {
+        let is_missing = |program: &&str| skipped::must_be_installed(program).is_err();
+        if let Some(program) = PROGRAMS.into_iter().find(is_missing) {
+            let how = "`Dockerfiles/install-podman`, as root, installs it on Debian and Ubuntu";
+            return Err(Error::new(format!("`{program}` is not installed; {how}")));
+        }
         folder::create(folder)?;
         Self::serve(folder)
     }
@@ -70,8 +103,7 @@ impl Containers {
         if socket.exists() {
             fs::remove_file(&socket).attempting(attempt)?;
         }
-        let settings = format!("{SETTINGS}\"{}\"\n", folder.join("events.log").display());
-        fs::write(folder.join("containers.conf"), settings).attempting(attempt)?;
+        write_settings(folder)?;
         let mut podman = in_folder("podman", folder);
         podman.args(["system", "service", "--time=0"]).arg(format!("unix://{}", socket.display()));
         let service = [Process::start(&podman, &folder.join("podman.log"))?];
@@ -79,13 +111,13 @@ impl Containers {
             true => Ok(()),
             false => Err(Error::new("there is no socket yet")),
         };
-        block_on(async || until("podman", Duration::from_secs(20), &service, listens).await)?;
+        block_on(async || until("podman", Duration::from_secs(60), &service, listens).await)?;
         let [service] = service;
         Ok(Self { folder: folder.to_owned(), socket, _service: service })
     }
 
     /// Builds and runs a container once: the lab's own program, which needs nothing around it.
-    fn prove(&self) -> Result<(), Error> {
+    fn prove(&self) -> Result<(), Absent> {
         let context = self.folder.join("proof");
         let attempt = || "cannot make an image".to_owned();
         fs::create_dir_all(&context).attempting(attempt)?;
@@ -94,10 +126,10 @@ impl Containers {
             .attempting(attempt)?;
         let mut build = self.command("buildah");
         build.args(["bud", "--quiet", "--isolation", "chroot", "--tag", "lab"]).arg(&context);
-        output(build, "")?;
+        output(build, "").map_err(absent)?;
         let mut run = self.command("podman");
         run.args(["run", "--rm", "--network", "host", "lab", "nothing"]);
-        output(run, "").map(drop)
+        output(run, "").map(drop).map_err(absent)
     }
 
     /// `podman` or `buildah` with this storage.
@@ -138,6 +170,12 @@ impl Containers {
     }
 }
 
+fn write_settings(folder: &Path) -> Result<(), Error> {
+    let settings = format!("{SETTINGS}\"{}\"\n", folder.join("events.log").display());
+    fs::write(folder.join("containers.conf"), settings)
+        .attempting(|| "cannot write podman's settings".to_owned())
+}
+
 fn in_folder(program: &str, folder: &Path) -> Command {
     let mut command = command(program);
     command.env("CONTAINERS_CONF", folder.join("containers.conf"));
@@ -175,4 +213,29 @@ pub fn remove_after_owner(folder: &Path) -> Result<(), Error> {
     let mut remove = in_folder("podman", folder);
     remove.args(["rm", "--all", "--force", "--time", "0"]);
     output(remove, "").map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_kernel_refuses_makes_containers_impossible() {
+        for refusal in [
+            "cannot clone: Operation not permitted\nError: cannot re-exec process",
+            "runc create failed: unable to apply cgroup configuration: mkdir /sys/fs/cgroup/lab: read-only file system",
+            "error mounting \"proc\" to rootfs at \"/proc\": mount proc:/proc, flags: 0xe: operation not permitted",
+            "'overlay' is not supported over overlayfs, a mount_program is required",
+        ] {
+            assert!(matches!(absent(Error::new(refusal)), Absent::Impossible(_)), "{refusal}");
+        }
+        for failure in [
+            "podman is not ready after 60s: there is no socket yet",
+            "creating overlay mount: no space left on device",
+            "exec container process `/lab`: Exec format error",
+            "open /lab: permission denied",
+        ] {
+            assert!(matches!(absent(Error::new(failure)), Absent::Broken(_)), "{failure}");
+        }
+    }
 }

@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -16,8 +15,9 @@ use sha2::{Digest as _, Sha256};
 use crate::error::{Attempt as _, Error};
 use crate::plugin::Ended;
 use crate::process::{command, output, spawn};
+use crate::skipped::{self, Absent};
 use crate::tool::cache;
-use crate::{folder, say, skipped};
+use crate::{folder, say};
 
 /// The version in Jenkins' core (`groovy.version` of its `bom/pom.xml`), which also runs on the Java that is there.
 const VERSION: &str = "2.4.21";
@@ -61,23 +61,19 @@ pub struct Built {
     pub archive: PathBuf,
 }
 
-/// Groovy, installed on first use. Where it cannot be, this says so, and notes the caller as skipped.
+/// Groovy, installed on first use. Without Java or Maven the caller is noted as skipped.
+///
+/// # Panics
+///
+/// When both are there and Groovy cannot be installed.
 #[track_caller]
 pub fn groovy() -> Option<&'static Groovy> {
-    static GROOVY: OnceLock<Result<Groovy, Error>> = OnceLock::new();
-    let installed = GROOVY.get_or_init(|| {
-        installed().inspect_err(|error| {
-            say(&format!("Jenkinsfiles cannot run here, tests that need it are SKIPPED: {error}"));
-        })
-    });
-    let skip = |error: &Error| skipped::note(Location::caller(), &error.to_string());
-    installed.as_ref().inspect_err(|error| skip(error)).ok()
+    static GROOVY: OnceLock<Result<Groovy, Absent>> = OnceLock::new();
+    skipped::or_skip(GROOVY.get_or_init(installed))
 }
 
-fn installed() -> Result<Groovy, Error> {
-    let mut java = command("java");
-    java.arg("-version");
-    output(java, "")?;
+fn installed() -> Result<Groovy, Absent> {
+    skipped::must_be_installed("java")?;
     let jar = cache()?.join(format!("groovy-all-{VERSION}.jar"));
     let attempt = || format!("cannot prepare `{}`", jar.display());
     fs::create_dir_all(cache()?).attempting(attempt)?;
@@ -85,6 +81,7 @@ fn installed() -> Result<Groovy, Error> {
     let lock = File::create(jar.with_added_extension("lock")).attempting(attempt)?;
     lock.lock().attempting(attempt)?;
     if !jar.is_file() {
+        skipped::must_be_installed("mvn")?;
         say(&format!("installing Groovy {VERSION} from Maven Central into {}", jar.display()));
         let downloads = folder::temporary("groovy")?;
         let mut maven = command("mvn");
@@ -93,16 +90,21 @@ fn installed() -> Result<Groovy, Error> {
         maven.arg(format!("-DoutputDirectory={}", downloads.display()));
         output(maven, "")?;
         let bytes = fs::read(downloads.join(format!("groovy-all-{VERSION}.jar"))).attempting(attempt)?;
-        let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        if digest != SHA256 {
-            return Err(Error::new(format!("Groovy {VERSION} has the SHA-256 {digest}, expected {SHA256}")));
-        }
+        must_be_groovy(&bytes)?;
         // Renamed when complete: one that was cut off is never taken for a whole one.
         let partial = jar.with_added_extension("partial");
         fs::write(&partial, bytes).attempting(attempt)?;
         fs::rename(partial, &jar).attempting(attempt)?;
     }
     Ok(Groovy(jar))
+}
+
+fn must_be_groovy(bytes: &[u8]) -> Result<(), Error> {
+    let digest: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    match digest == SHA256 {
+        true => Ok(()),
+        false => Err(Error::new(format!("Groovy {VERSION} has the SHA-256 {digest}, expected {SHA256}"))),
+    }
 }
 
 impl Groovy {
@@ -154,5 +156,17 @@ impl Build {
         let ended = Ended::of(&self.child.wait_with_output().attempting(attempt)?);
         let unmasked = fs::read_to_string(unmasked).attempting(attempt)?;
         Ok(Built { ended, unmasked, archive: self.archive })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_file_than_groovy_fails_the_tests_and_skips_none() {
+        let absent = Absent::from(must_be_groovy(b"not Groovy").unwrap_err());
+        let Absent::Broken(error) = absent else { panic!("{absent:?}") };
+        assert!(error.to_string().ends_with(&format!("expected {SHA256}")), "{error}");
     }
 }

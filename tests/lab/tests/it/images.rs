@@ -117,16 +117,44 @@ fn there_is_a_dockerfile_for_every_plugin_and_they_differ_only_in_what_they_must
     assert_eq!(dockerfiles, all);
 
     let text = |plugin: &String| std::fs::read_to_string(image::scripts().join(plugin)).unwrap();
-    let last_stage = |plugin: &String| {
+    let without_its_own = |plugin: &String| {
         let text = text(plugin).replace(plugin, "PLUGIN").replace(&purpose(plugin), "PURPOSE");
-        text.split_once("FROM scratch").unwrap().1.to_owned()
-    };
-    for plugin in &all {
-        assert_eq!(last_stage(plugin), last_stage(&all[0]), "{plugin}");
-        // What is built is the same in all, so that Docker builds it once.
-        let build = |plugin: &String| {
-            text(plugin).lines().filter(|line| line.contains("Dockerfiles/programs")).collect::<String>()
+        let (title, build) = match tools(plugin) {
+            [] => ("", ""),
+            ["helm"] => (", with helm 4", "RUN Dockerfiles/helm /programs\n"),
+            _ => (", with helm 4 and 3", "RUN Dockerfiles/helm /programs\n"),
         };
-        assert_eq!(build(plugin), build(&all[0]), "{plugin}");
+        let title = format!("# PLUGIN as a container{title}. ");
+        assert!(text.starts_with(&title) && text.contains(build), "{plugin}: helm:\n{text}");
+        text.replacen(&title, "# PLUGIN as a container. ", 1).replacen(build, "", 1)
+    };
+    let (rust, go) =
+        (format!("library/rust:{}-", rust_version()), format!("library/golang:{}-", go_version()));
+    for plugin in &all {
+        // What is built is the same in all, so that Docker builds it once.
+        assert_eq!(without_its_own(plugin), without_its_own(&all[0]), "{plugin}");
+        assert!(text(plugin).contains(&rust), "{plugin}: {rust}");
+        assert!(text(plugin).contains(&go), "{plugin}: {go}");
     }
+}
+
+fn of_repository(path: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)).unwrap()
+}
+
+fn rust_version() -> String {
+    let text = of_repository("rust-toolchain.toml");
+    let line = text.lines().find_map(|line| line.strip_prefix("channel = ")).unwrap();
+    line.trim_matches('"').to_owned()
+}
+
+/// What both helms ask for; its last number is the image's business, which has the newest.
+fn go_version() -> String {
+    let versions = ["helm", "helm3"].map(|module| {
+        let text = of_repository(&format!("tests/lab/go/{module}/go.mod"));
+        let version = text.lines().find_map(|line| line.strip_prefix("go ")).unwrap();
+        version.split('.').take(2).collect::<Vec<_>>().join(".")
+    });
+    assert_eq!(versions[0], versions[1]);
+    versions[0].clone()
 }
