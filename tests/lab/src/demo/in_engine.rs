@@ -20,7 +20,7 @@ use crate::engine::Engine;
 use crate::error::{Attempt as _, Error};
 use crate::pipeline::{Operator, Run};
 use crate::wait::block_on;
-use crate::{image, plugin, process};
+use crate::{folder, image, plugin, process};
 
 /// Longer than an engine takes to remove a step.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -65,15 +65,17 @@ pub fn in_engine(engine: Engine, folder: &Path) -> Result<(), Error> {
     result
 }
 
-fn run(engine: Engine, folder: &Path, at_work: &Mutex<AtWork>) -> Result<(), Error> {
+fn run(engine: Engine, place: &Path, at_work: &Mutex<AtWork>) -> Result<(), Error> {
     let begun = Instant::now();
     show::title();
-    let containers = Containers::of_the_user(&folder.join("podman"))?;
-    let rest = Leftovers { containers: &containers, folder: folder.join("workspaces") };
+    // Two at a time would remove each other's steps.
+    let (podman, _claim) = folder::claim(&place.join("podman"))?;
+    let containers = Containers::of_the_user(&podman)?;
+    let rest = Leftovers { containers: &containers, folder: place.join("workspaces") };
     must_be_there(&containers)?;
     show_revision(&containers)?;
     appserver_image(&containers, RPO_IMAGE, None)?;
-    let world = serve::world(folder, BucketOf::Store, None)?;
+    let world = serve::world(place, BucketOf::Store, None)?;
     block_on(async || prepare(&world).await)?;
     show::prepared(&world, begun.elapsed());
     if engine == Engine::Woodpecker {
@@ -90,8 +92,8 @@ fn run(engine: Engine, folder: &Path, at_work: &Mutex<AtWork>) -> Result<(), Err
             run.name(),
             run.event(engine).name
         ));
-        let place = workspace(&world, engine, run)?;
-        let command = operator.command(&containers, (engine, run), &place, number)?;
+        let workspace = workspace(&world, engine, run)?;
+        let command = operator.command(&containers, (engine, run), &workspace, number)?;
         let child = begin(&command, at_work)?;
         if !wait(child)?.success() {
             return Err(Error::new(format!("the pipeline `{}` failed: its log is above", run.name())));
