@@ -99,21 +99,24 @@ fn endings(containers: &Containers, case: &Case, of: &str) -> u64 {
         let site = with_appserver((case.make)().unwrap());
         assert_eq!(site.plugin, of);
         let mut ends = |server: &str, more: &[(&str, &str)], code: i64, said: &str| {
-            let settings = settings(&site.command(server, more).unwrap(), &[]);
+            let more = [more, &[("report_dir", "reports")]].concat();
+            let settings = settings(&site.command(server, &more).unwrap(), &[]);
             let found = steps(containers, engine, site.plugin, &site.workspace, &settings);
             expect(&found, code, &format!("{engine:?}, {}, {said}", site.plugin));
-            assert!(found.ended.log.contains(said), "{said}: {}", found.ended.log);
+            // Not from the log: Drone's runner does not wait for its last lines.
+            let report = std::fs::read_to_string(site.workspace.join("reports/report.md")).unwrap();
+            assert!(report.contains(said), "{said}: {report}");
             runs += 1;
         };
         let server = site.server();
         ends(server, &[("dry_rum", "true")], 2, "nothing was touched");
-        ends(&nowhere, &[], 75, "error: ");
+        ends(&nowhere, &[], 75, "What went wrong");
         ends(server, &[], 0, "");
         ends(server, &[], 0, "nothing to do");
         if let Some((path, content)) = case.spoiled {
             site.write(path, content).unwrap();
         }
-        ends(server, case.refused, 1, "error: ");
+        ends(server, case.refused, 1, "What went wrong");
     }
     runs
 }
