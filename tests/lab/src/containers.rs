@@ -2,11 +2,14 @@
 //! It may not know what runs in a container.
 //! Called by tests as `lab::containers()`, which is `None`, and counted, where podman cannot be.
 
+use std::collections::HashSet;
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::thread;
 use std::time::Duration;
 
 use crate::error::{Attempt as _, Error};
@@ -104,6 +107,7 @@ impl Containers {
             fs::remove_file(&socket).attempting(attempt)?;
         }
         write_settings(folder)?;
+        repeat_ends(folder.join("events.log"));
         let mut podman = in_folder("podman", folder);
         podman.args(["system", "service", "--time=0"]).arg(format!("unix://{}", socket.display()));
         let service = [Process::start(&podman, &folder.join("podman.log"))?];
@@ -174,6 +178,27 @@ fn write_settings(folder: &Path) -> Result<(), Error> {
     let settings = format!("{SETTINGS}\"{}\"\n", folder.join("events.log").display());
     fs::write(folder.join("containers.conf"), settings)
         .attempting(|| "cannot write podman's settings".to_owned())
+}
+
+/// Notes the end of each container a second time. Podman 4.3 first looks whether a container runs and then begins to listen for its end; one
+/// that comes between the two is missed, and whoever follows the log, as both engines do, waits for ever.
+fn repeat_ends(events: PathBuf) {
+    thread::spawn(move || {
+        let mut repeated = HashSet::new();
+        loop {
+            thread::sleep(Duration::from_secs(2));
+            let text = fs::read_to_string(&events).unwrap_or_default();
+            let ended = text.split_inclusive('\n').filter(|line| line.contains("\"Status\":\"died\""));
+            let whole = ended.filter(|line| line.ends_with('\n'));
+            let again: String = whole.filter(|line| repeated.insert((*line).to_owned())).collect();
+            if again.is_empty() {
+                continue;
+            }
+            let file = fs::OpenOptions::new().append(true).open(&events);
+            // Removed with its folder: nobody follows a log any more.
+            let _ = file.and_then(|mut file| file.write_all(again.as_bytes()));
+        }
+    });
 }
 
 fn in_folder(program: &str, folder: &Path) -> Command {
