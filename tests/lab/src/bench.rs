@@ -1,5 +1,5 @@
 //! Figures of the plugins: how soon they say their first line, and how much memory large files take.
-//! It may not judge them; tests hold them to limits.
+//! It may not judge them; tests hold memory to its limit, and nothing is held to a time.
 //! Called by `make bench`, `make bench-images` and by the tests of the limits.
 
 pub mod images;
@@ -20,7 +20,7 @@ use crate::{folder, plugin};
 const RUNS: usize = 21;
 
 /// Times from a plugin's start to its first line, without any settings; the shortest first.
-pub fn start_up(name: &str, runs: usize) -> Result<Vec<Duration>, Error> {
+fn start_up(name: &str, runs: usize) -> Result<Vec<Duration>, Error> {
     let workspace = folder::temporary("start-up")?;
     let mut times = Vec::new();
     for _ in 0..runs {

@@ -13,7 +13,7 @@ mod job;
 
 use std::collections::HashSet;
 use std::rc::Rc;
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -54,7 +54,8 @@ pub fn updater() -> &'static Updater {
 
 impl Updater {
     /// Starts it. `chart` says where the chart of a version lies: a path or URL with `{version}` in it. Only namespaces whose
-    /// names begin with `prefix` are its own: in a cluster that is not the lab's there are real ones.
+    /// names begin with `prefix` are its own: in a cluster that is not the lab's there are real ones. Of several updaters in one
+    /// process, the one with the longest prefix has the namespace: two helms at one release fail each other.
     ///
     /// It has a thread of its own: a test may wait for a plugin's process without doing anything else meanwhile.
     pub fn start(tools: &Tools, chart: &str, prefix: &str) -> Result<Self, Error> {
@@ -62,6 +63,7 @@ impl Updater {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().attempting(attempt)?;
         let (tools, chart, prefix) = (tools.clone(), chart.to_owned(), prefix.to_owned());
+        prefixes().push(prefix.clone());
         let (stop, stopped) = oneshot::channel();
         let worker = thread::spawn(move || {
             tokio::task::LocalSet::new().block_on(&runtime, async {
@@ -88,6 +90,17 @@ impl Drop for Updater {
     }
 }
 
+/// The prefixes of all updaters that were started in this process.
+fn prefixes() -> MutexGuard<'static, Vec<String>> {
+    static PREFIXES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    PREFIXES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn owns(prefix: &str, namespace: &str) -> bool {
+    let longest = prefixes().iter().filter(|one| namespace.starts_with(*one)).map(String::len).max();
+    namespace.starts_with(prefix) && longest == Some(prefix.len())
+}
+
 /// Takes up every Job of the CronJob once, as many at a time as there are.
 async fn watch(site: Rc<Site>, prefix: &str) {
     let jobs: Api<Job> = Api::all(site.client.clone());
@@ -96,8 +109,7 @@ async fn watch(site: Rc<Site>, prefix: &str) {
         // An API server that does not answer now is asked again.
         for job in jobs.list(&ListParams::default()).await.into_iter().flatten() {
             let uid = job.metadata.uid.clone().unwrap_or_default();
-            let is_here =
-                job.metadata.namespace.as_ref().is_some_and(|namespace| namespace.starts_with(prefix));
+            let is_here = owns(prefix, job.metadata.namespace.as_deref().unwrap_or_default());
             if is_here && is_ours(&job) && taken.insert(uid) {
                 let site = Rc::clone(&site);
                 tokio::task::spawn_local(async move {

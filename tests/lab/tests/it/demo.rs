@@ -46,7 +46,8 @@ fn unprepared() -> Demo {
     for place in world.places() {
         uptime.add_monitor(&format!("{} - Protheus ERP", place.namespace)).unwrap();
     }
-    let updater = Updater::start(&world.tools(), &world.published_chart(), &world.name).unwrap();
+    let prefix = format!("{}-", world.name);
+    let updater = Updater::start(&world.tools(), &world.published_chart(), &prefix).unwrap();
     Demo { world, uptime, _updater: updater }
 }
 
