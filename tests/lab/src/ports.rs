@@ -5,8 +5,9 @@
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+use std::{process, thread};
 
 use tokio::net::TcpSocket;
 
@@ -16,6 +17,8 @@ use crate::error::{Attempt as _, Error};
 // taken by a client before the tool binds it.
 const FIRST: u32 = 20_000;
 const COUNT: u32 = 12_000;
+
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A port that nobody listens on, and that no other caller in this process was given.
 pub fn free() -> Result<u16, Error> {
@@ -35,7 +38,8 @@ pub fn free() -> Result<u16, Error> {
 }
 
 /// `COUNT` free ports: those noted in `note` by an earlier start when they are still free, so that whoever
-/// remembers an address finds it again, else new ones, noted for the next time.
+/// remembers an address finds it again, else new ones, noted for the next time. What the earlier start left
+/// behind may listen a moment longer than it lived itself: its ports are waited for.
 pub fn kept<const COUNT: usize>(note: &Path) -> Result<[u16; COUNT], Error> {
     let noted: Vec<u16> = fs::read_to_string(note)
         .unwrap_or_default()
@@ -43,7 +47,7 @@ pub fn kept<const COUNT: usize>(note: &Path) -> Result<[u16; COUNT], Error> {
         .filter_map(|p| p.parse().ok())
         .collect();
     if let Ok(ports) = <[u16; COUNT]>::try_from(noted)
-        && ports.iter().all(|port| is_free(*port))
+        && ports.iter().all(|port| is_free_soon(*port))
     {
         return Ok(ports);
     }
@@ -54,6 +58,17 @@ pub fn kept<const COUNT: usize>(note: &Path) -> Result<[u16; COUNT], Error> {
     let text = ports.map(|port| port.to_string()).join(" ");
     fs::write(note, text).attempting(|| format!("cannot note the ports in `{}`", note.display()))?;
     Ok(ports)
+}
+
+fn is_free_soon(port: u16) -> bool {
+    let end = Instant::now() + PATIENCE;
+    while !is_free(port) {
+        if Instant::now() > end {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    true
 }
 
 /// Asks without listening: a child that another thread starts at this moment would keep on listening until it becomes its program, and who asks
