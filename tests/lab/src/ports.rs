@@ -5,13 +5,14 @@
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
-use std::{process, thread};
+use std::time::Duration;
 
 use tokio::net::TcpSocket;
 
 use crate::error::{Attempt as _, Error};
+use crate::wait::{block_on, until};
 
 // Below the range that Linux hands out for outgoing connections (32768 on), so that a port found free is not
 // taken by a client before the tool binds it.
@@ -47,7 +48,7 @@ pub fn kept<const COUNT: usize>(note: &Path) -> Result<[u16; COUNT], Error> {
         .filter_map(|p| p.parse().ok())
         .collect();
     if let Ok(ports) = <[u16; COUNT]>::try_from(noted)
-        && ports.iter().all(|port| is_free_soon(*port))
+        && become_free(&ports)
     {
         return Ok(ports);
     }
@@ -60,15 +61,13 @@ pub fn kept<const COUNT: usize>(note: &Path) -> Result<[u16; COUNT], Error> {
     Ok(ports)
 }
 
-fn is_free_soon(port: u16) -> bool {
-    let end = Instant::now() + PATIENCE;
-    while !is_free(port) {
-        if Instant::now() > end {
-            return false;
-        }
-        thread::sleep(Duration::from_millis(50));
-    }
-    true
+/// Whether all are free, now or soon.
+fn become_free(ports: &[u16]) -> bool {
+    let are_free = async || match ports.iter().find(|port| !is_free(**port)) {
+        None => Ok(()),
+        Some(port) => Err(Error::new(format!("{port} is listened on"))),
+    };
+    block_on(async || until("a port of an earlier start", PATIENCE, &[], are_free).await).is_ok()
 }
 
 /// Asks without listening: a child that another thread starts at this moment would keep on listening until it becomes its program, and who asks
